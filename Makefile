@@ -1,0 +1,45 @@
+# Each target does what set-up it needs. `make` alone lists them.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint bench record lock clean
+
+help:  ## List the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: $(READY)  ## Make .venv with everything in requirements.lock, and .venv/bin/leadhouse
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "leadhouse needs Python 3.11 or later: make PYTHON=python3.11"; exit 2; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: $(READY)  ## Four weeks of simulated leads and visits into leadhouse_demo.duckdb
+	$(BIN)/leadhouse demo
+
+test: $(READY)  ## Every test, against DuckDB and PostgreSQL, offline
+	$(BIN)/python -m pytest -n 2
+
+lint: $(READY)  ## ruff, mypy --strict, and who may import whom
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(READY)  ## Ratios to the floor and to dlt's defaults
+	$(BIN)/python -m benchmarks
+
+record: $(READY)  ## Record the cassettes again: from the sandbox, or with a real key from the vendor
+	$(BIN)/python -m tests.recorder
+
+lock: $(READY)  ## Pin the newest allowed versions, with hashes and without addresses
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --upgrade \
+		--group dev --output-file requirements.lock pyproject.toml
+
+clean:  ## Forget the set-up and the demo
+	rm -rf .venv build *.egg-info leadhouse_demo.duckdb

@@ -1,0 +1,42 @@
+"""How many rows landed."""
+
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import psycopg2  # type: ignore[import-untyped, unused-ignore]
+
+TABLES = ("visits", "visit_pages", "leads", "lead_days", "locations")
+OF_VISITS = ("visits", "visit_pages")
+
+
+def of(place: Path | str, tables: tuple[str, ...] = TABLES) -> dict[str, int]:
+    """Of our tables, as far as the floor makes them too; a DSN is PostgreSQL's."""
+    return _count(place, {table: f"leadfeeder_legacy.{table}" for table in tables})
+
+
+def by_the_book(file: Path) -> dict[str, int]:
+    """Of the tables that dlt made by itself."""
+    names = ("visits", "visits__attributes__visit_route")
+    return _count(file, {ours: f"by_the_book.{its}" for ours, its in zip(OF_VISITS, names, strict=True)})
+
+
+def query(place: Path | str, *statements: str) -> list[tuple[Any, ...]]:
+    """Run statements; the rows of the last one."""
+    if isinstance(place, Path):
+        with duckdb.connect(place) as connection:
+            for statement in statements:
+                connection.execute(statement)
+            return connection.fetchall()
+    with closing(psycopg2.connect(place)) as target:
+        target.autocommit = True
+        cursor = target.cursor()
+        for statement in statements:
+            cursor.execute(statement)
+        return cursor.fetchall() if cursor.description else []
+
+
+def _count(place: Path | str, tables: dict[str, str]) -> dict[str, int]:
+    counts = ", ".join(f"(SELECT count(*) FROM {table})" for table in tables.values())  # noqa: S608 — own names
+    return dict(zip(tables, query(place, f"SELECT {counts}")[0], strict=True))

@@ -1,0 +1,1 @@
+"""Everything that knows a warehouse or a schedule. What knows a vendor is in `sources`."""

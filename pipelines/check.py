@@ -1,0 +1,55 @@
+"""Each configured vendor's key and the destination, tried for real."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sources.clock import Clock
+from sources.errors import SourceError
+from sources.ledger import MemoryLedger
+from sources.streams import Asked
+
+from .vendors import VENDORS, Vendor
+from .warehouse import Warehouse
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What trying one thing has shown. `ok` is None for what is not configured."""
+
+    subject: str
+    ok: bool | None
+    says: str
+
+
+def check(destination: str, clock: Clock) -> Iterator[Finding]:
+    """Try every vendor and the destination; the sentence of a failure ends with its remedy."""
+    for vendor in VENDORS.values():
+        yield _vendor(vendor, clock)
+    yield _destination(destination, clock)
+
+
+def _vendor(vendor: Vendor, clock: Clock) -> Finding:
+    try:
+        settings = vendor.package.settings()
+        if not getattr(settings, vendor.secret):
+            return Finding(vendor.name, None, f"set {vendor.secret_setting} to turn it on")
+        run = vendor.package.open_run(
+            settings, clock=clock, ledger=MemoryLedger(), asked=Asked(), max_wait=vendor.patience, wait=False
+        )
+        try:
+            accounts = ", ".join(account.id for account in run.accounts)
+        finally:
+            run.close()
+    except SourceError as error:
+        return Finding(vendor.name, False, str(error))
+    streams = ", ".join(stream.name for stream in run.streams)
+    return Finding(vendor.name, True, f"the key works; accounts: {accounts or 'none'}; streams: {streams}")
+
+
+def _destination(destination: str, clock: Clock) -> Finding:
+    try:
+        warehouse = Warehouse(destination, clock=clock, max_wait=Vendor.patience)
+        warehouse.prepare()
+    except SourceError as error:
+        return Finding(destination, False, str(error))
+    return Finding(destination, True, f"{warehouse.place.identity} can be written")

@@ -1,0 +1,315 @@
+"""Words, options and exit codes. What the commands do is in the modules beside this one, imported when needed."""
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from .sync import Summary
+
+OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+
+app = typer.Typer(
+    name="leadhouse",
+    help="Loads leads, visits, feeds and access grants from four vendor APIs into DuckDB or PostgreSQL.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+# in a file or a pipe a table is as wide as it needs to be
+out = Console(width=None if sys.stdout.isatty() else 160)
+err = Console(stderr=True)
+
+Vendors = Annotated[
+    list[str] | None, typer.Argument(metavar="[VENDOR]...", help="All configured ones if none is named.")
+]
+Destination = Annotated[str, typer.Option(help="duckdb, postgres, or another destination of dlt's.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout; logs go to stderr.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Log every step, and show tracebacks.")]
+MaxWait = Annotated[str, typer.Option(help="Longest wait for a vendor's limit or for the DuckDB file: 90s, 15m, 2h.")]
+
+
+def main() -> None:
+    """The console script."""
+    # dlt would report each run to its makers, and warn about hints that are meant as they are
+    os.environ.setdefault("RUNTIME__DLTHUB_TELEMETRY", "false")
+    os.environ.setdefault("RUNTIME__LOG_LEVEL", "CRITICAL")
+    # the staging dataset holds a copy of the last load otherwise
+    os.environ.setdefault("LOAD__TRUNCATE_STAGING_DATASET", "true")
+    signal.signal(signal.SIGTERM, _terminate)
+    app()
+
+
+@app.command()
+def sync(
+    vendors: Vendors = None,
+    first: Annotated[str | None, typer.Option("--from", metavar="DATE", help="First day of a backfill.")] = None,
+    last: Annotated[str | None, typer.Option("--to", metavar="DATE", help="Last day of a backfill.")] = None,
+    stream: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only this stream; repeatable.")] = None,
+    account: Annotated[list[str] | None, typer.Option(metavar="ID", help="Only this account; repeatable.")] = None,
+    destination: Destination = "duckdb",
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Whether to wait for export requests.")] = True,
+    max_wait: MaxWait = "1h",
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Load what is new since the last run; with --from and --to exactly those days, leaving the position alone."""
+    with _command(debug=debug):
+        from sources.clock import Clock
+        from sources.settings import span
+        from sources.streams import Asked
+
+        from . import options
+        from .progress import Display
+        from .sync import sync as run
+        from .warehouse import Warehouse
+
+        clock = Clock()
+        asked = Asked(
+            days=options.days(first, last, clock.now().date()),
+            streams=frozenset(stream) if stream else None,
+            accounts=frozenset(account) if account else None,
+        )
+        patience = span("--max-wait", max_wait)
+        warehouse = Warehouse(destination, clock=clock, max_wait=patience)
+        with Display(err) as display:
+            summary = run(
+                warehouse,
+                vendors=vendors or (),
+                asked=asked,
+                clock=clock,
+                max_wait=patience,
+                wait=wait,
+                watch=display.watch,
+            )
+        if as_json:
+            _print_json(summary.as_dict())
+        else:
+            _print_summary(summary)
+        _exit(summary.exit_code)
+
+
+@app.command()
+def status(destination: Destination = "duckdb", as_json: Json = False, debug: Debug = False) -> None:
+    """Show how far each vendor, account and stream is loaded, and what is known to be incomplete."""
+    with _command(debug=debug):
+        from dataclasses import asdict
+
+        from sources.clock import Clock
+
+        from .status import status as read
+        from .warehouse import Warehouse
+
+        clock = Clock()
+        lines = read(Warehouse(destination, clock=clock), clock.now())
+        if as_json:
+            _print_json({"streams": [asdict(line) for line in lines]})
+            return
+        if not lines:
+            out.print("Nothing has been loaded yet: type `leadhouse sync`.")
+            return
+        table = _table("vendor", "account", "stream", "loaded", "rows", "last run", "incomplete days")
+        for line in lines:
+            table.add_row(
+                line.vendor,
+                line.account_id or "",
+                line.stream,
+                f"{line.loaded_from} … {line.loaded_until}" if line.loaded_until else "",
+                f"{line.rows:,}",
+                f"{line.last_run_at:%Y-%m-%d %H:%M} {line.last_run_status}" if line.last_run_at else "",
+                ", ".join(line.incomplete_days),
+            )
+        out.print(table)
+        for line in lines:
+            for request in line.pending:
+                out.print(f"export request of account {line.account_id}: {request}", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def check(destination: Destination = "duckdb", debug: Debug = False) -> None:
+    """Try each configured vendor's key and the destination."""
+    with _command(debug=debug):
+        from sources.clock import Clock
+
+        from .check import check as look
+
+        findings = list(look(destination, Clock()))
+        for finding in findings:
+            mark = {True: "ok  ", False: "FAIL", None: "off "}[finding.ok]
+            out.print(f"{mark} {finding.subject}: {finding.says}", soft_wrap=True, markup=False, highlight=False)
+        if all(finding.ok is None for finding in findings[:-1]):
+            _exit(USAGE)
+        _exit(FAILED if any(finding.ok is False for finding in findings) else OK)
+
+
+@app.command()
+def recover(vendors: Vendors = None, destination: Destination = "duckdb", debug: Debug = False) -> None:
+    """Let go of load packages that cannot be loaded; the next sync reads their days again."""
+    with _command(debug=debug):
+        from sources.clock import Clock
+
+        from .recover import recover as clear
+        from .warehouse import Warehouse
+
+        for vendor, packages in clear(Warehouse(destination, clock=Clock()), vendors or []).items():
+            out.print(f"{vendor}: {packages} load package(s) cleared" if packages else f"{vendor}: nothing was pending")
+
+
+@app.command()
+def sandbox(
+    port: Annotated[int, typer.Option(help="0 takes a free one.")] = 0,
+    seed: Annotated[int, typer.Option(help="Another seed tells another story.")] = 1,
+    days: Annotated[int, typer.Option(help="How many days there is data for, up to today.")] = 28,
+    accounts: Annotated[int, typer.Option(help="How many accounts the keys can see.")] = 3,
+    visits_per_day: Annotated[float, typer.Option(help="Of the biggest account.")] = 40,
+    latency: Annotated[float, typer.Option(help="Seconds before each answer.")] = 0.0,
+    limits: Annotated[bool, typer.Option(help="Whether rate limits are kept.")] = True,
+    today: Annotated[str | None, typer.Option(metavar="DATE", help="The last day of the story.")] = None,
+) -> None:
+    """Serve the simulated vendors, and print the settings that point a sync at them."""
+    from sandbox.__main__ import serve
+
+    try:
+        last_day = date.fromisoformat(today) if today else None
+    except ValueError:
+        raise typer.BadParameter(f"{today!r} is no day; give it as YYYY-MM-DD", param_hint="--today") from None
+    serve(
+        port=port,
+        seed=seed,
+        today=last_day,
+        days=days,
+        accounts=accounts,
+        visits_per_day=visits_per_day,
+        latency=latency,
+        limits=limits,
+    )
+
+
+@app.command()
+def demo(debug: Debug = False) -> None:
+    """Sync the simulated vendors into leadhouse_demo.duckdb, and look at what landed. No key, no network."""
+    with _command(debug=debug):
+        from sources.clock import Clock
+
+        from .demo import demo as show
+        from .progress import Display
+
+        with Display(err) as display:
+            shown = show(Clock(), display.watch)
+        table = _table("table", "rows", numbers=("rows",))
+        for name, rows in shown.tables:
+            table.add_row(name, f"{rows:,}")
+        out.print(table)
+        for question, answer in shown.findings:
+            out.print(f"[bold]{question}[/bold] {answer}", highlight=False)
+        out.print(
+            f"\nAll of it is in {shown.database.name}. With a key of your own:\n\n"
+            "  export SOURCES__LEADFEEDER_LEGACY__API_TOKEN=…\n"
+            "  leadhouse check\n"
+            "  leadhouse sync\n",
+            markup=False,
+            highlight=False,
+        )
+        _exit(shown.summary.exit_code)
+
+
+@contextmanager
+def _command(*, debug: bool) -> Iterator[None]:
+    """What every command does with errors: one sentence, the right exit code, a traceback only when asked for."""
+    from dlt.common.configuration.exceptions import ConfigurationException
+
+    from sources.errors import SettingError, SourceError
+
+    from .progress import log_to
+
+    log_to(err, debug=debug)
+    try:
+        yield
+    except (KeyboardInterrupt, typer.Abort):
+        err.print("interrupted; what was committed is kept", highlight=False)
+        _leave(INTERRUPTED)
+    except (SettingError, ConfigurationException) as error:
+        _fail(error, USAGE, debug=debug)
+    except SourceError as error:
+        _fail(error, FAILED, debug=debug)
+    except typer.Exit:
+        raise
+    except Exception as error:  # noqa: BLE001 — a mistake of ours is one sentence for the user, too
+        _fail(error, FAILED, debug=debug)
+
+
+def _fail(error: BaseException, code: int, *, debug: bool) -> NoReturn:
+    if debug:
+        err.print_exception()
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    # a first line that ends in a colon says what, the next one why
+    text = " ".join(lines[:2]) if lines[0].endswith(":") else lines[0]
+    err.print(f"leadhouse: {text}", soft_wrap=True, markup=False, highlight=False)
+    raise typer.Exit(code) from error
+
+
+def _exit(code: int) -> None:
+    if code:
+        raise typer.Exit(code)
+
+
+def _leave(code: int) -> NoReturn:
+    """Leave at once: threads may still wait for answers that nobody wants any more."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def _terminate(_signum: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _table(*columns: str, numbers: tuple[str, ...] = ("rows", "requests")) -> Table:
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column in columns:
+        table.add_column(column, justify="right" if column in numbers else "left", overflow="fold")
+    return table
+
+
+def _print_summary(summary: "Summary") -> None:
+    table = _table("vendor", "account", "stream", "days", "status", "rows", "requests")
+    notes = [f"{name} is off: set {setting} to turn it on" for name, setting in summary.off.items()]
+    for vendor in summary.vendors:
+        if vendor.error:
+            notes.append(vendor.error)
+        for stream in vendor.streams:
+            days = f"{stream.window_start} … {stream.window_end}" if stream.window_start else ""
+            table.add_row(
+                vendor.vendor,
+                stream.account_id or "",
+                stream.stream,
+                days,
+                stream.status,
+                f"{stream.rows:,}",
+                f"{stream.requests:,}",
+            )
+            if stream.error:
+                notes.append(f"{stream.status}: {stream.error}")
+            notes += [f"{vendor.vendor}, account {stream.account_id}, {stream.stream}: {note}" for note in stream.notes]
+    if table.row_count:
+        out.print(table)
+    for note in notes:
+        out.print(note, soft_wrap=True, markup=False, highlight=False)
+
+
+def _print_json(document: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(document, default=str) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,26 @@
+"""What the command line takes, checked and turned into the values that the commands work with."""
+
+from datetime import date
+
+from sources.errors import SettingError
+from sources.windows import Days, parse_day
+
+
+def days(first: str | None, last: str | None, today: date) -> Days | None:
+    """`--from` and `--to` as a window: `--from` alone reaches to today. Raises SettingError."""
+    if first is None and last is None:
+        return None
+    if first is None:
+        raise SettingError("--to is given without --from", remedy="give the first day with --from YYYY-MM-DD")
+    start = _day("--from", first)
+    end = _day("--to", last) if last is not None else today
+    if end < start:
+        raise SettingError(f"--from {start} lies after --to {end}", remedy="give the earlier day first")
+    return Days(start, end)
+
+
+def _day(option: str, text: str) -> date:
+    try:
+        return parse_day(text)
+    except ValueError:
+        raise SettingError(f"{option} is {text!r}, which is no day", remedy="give it as YYYY-MM-DD") from None

@@ -1,0 +1,304 @@
+"""A sync: plan → run piece by piece → record.
+
+Vendors run side by side, each in a thread of its own. A piece is extracted, normalized and loaded before the next one
+is begun; the position moves with it. What a crash left behind is loaded before anything new is read.
+"""
+
+import logging
+import uuid
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import wait as wait_for
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+import dlt
+from dlt.pipeline.exceptions import PipelineStepFailed
+
+from sources.clock import Clock, StoppedError
+from sources.errors import SettingError, SourceError
+from sources.positions import Positions
+from sources.streams import Asked, Lane, Run
+
+from .vendors import VENDORS, Vendor
+from .warehouse import Warehouse, WarehouseError
+
+log = logging.getLogger(__name__)
+
+OK, INCOMPLETE, USAGE = 0, 1, 2
+# seconds that an interrupted run is given to write down how far it came
+FAREWELL = 3.0
+
+
+@dataclass(frozen=True)
+class StreamResult:
+    """What became of one stream of one account: a row of `ops.runs`."""
+
+    account_id: str | None
+    stream: str
+    started_at: datetime
+    finished_at: datetime | None
+    status: str
+    window_start: str | None
+    window_end: str | None
+    rows: int
+    requests: int
+    retries: int
+    seconds_waited: float
+    credits_charged: int | None
+    error: str | None
+    notes: list[str]
+
+
+@dataclass
+class VendorResult:
+    """What became of one vendor. `error` is what kept the whole of it from being loaded."""
+
+    vendor: str
+    streams: list[StreamResult] = field(default_factory=list)
+    error: str | None = None
+    usage: bool = False
+
+    @property
+    def exit_code(self) -> int:
+        if self.usage:
+            return USAGE
+        kept_away = self.error or any(s.status not in ("ok", "skipped") for s in self.streams)
+        return INCOMPLETE if kept_away else OK
+
+
+@dataclass
+class Summary:
+    """What became of a run; `off` are the vendors without a secret, with the setting that turns each on."""
+
+    run_id: str
+    destination: str
+    started_at: datetime
+    finished_at: datetime | None = None
+    vendors: list[VendorResult] = field(default_factory=list)
+    off: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def exit_code(self) -> int:
+        codes = [vendor.exit_code for vendor in self.vendors]
+        # everybody refused to start: nothing was tried
+        return USAGE if codes and set(codes) == {USAGE} else INCOMPLETE if any(codes) else OK
+
+    def as_dict(self) -> dict[str, Any]:
+        """The summary as plain values, for `--json`."""
+        plain = asdict(self)
+        plain["exit_code"] = self.exit_code
+        plain["rows"] = sum(stream.rows for vendor in self.vendors for stream in vendor.streams)
+        plain["requests"] = sum(stream.requests for vendor in self.vendors for stream in vendor.streams)
+        return plain
+
+
+Watch = Callable[[str, Run], None]
+
+
+def sync(
+    warehouse: Warehouse,
+    *,
+    vendors: Sequence[str] = (),
+    asked: Asked = Asked(),
+    clock: Clock,
+    max_wait: timedelta = timedelta(hours=1),
+    wait: bool = True,
+    watch: Watch | None = None,
+) -> Summary:
+    """Load what is new, or the days of a backfill, for each configured vendor.
+
+    `watch` is told of each vendor's run when it begins. Raises SettingError where nothing can be tried.
+    """
+    summary = Summary(uuid.uuid4().hex, warehouse.name, clock.now())
+    opened = _open_runs(vendors, asked, summary, partial(_open_run, warehouse, clock, max_wait, wait))
+    pool = ThreadPoolExecutor(max(len(opened), 1), thread_name_prefix="vendor")
+    started = []
+    for vendor, run in opened:
+        if watch:
+            watch(vendor.name, run)
+        started.append(pool.submit(_Sync(vendor, run, warehouse, summary.run_id, clock).run))
+    pool.shutdown(wait=False)
+    try:
+        summary.vendors = [future.result() for future in started]
+    except KeyboardInterrupt:
+        # sleepers wake and give up; what they were doing is recorded, but not waited for longer than this
+        clock.stop()
+        wait_for(started, timeout=FAREWELL)
+        raise
+    summary.finished_at = clock.now()
+    return summary
+
+
+def pick(names: Sequence[str]) -> list[Vendor]:
+    """The vendors of those names, or all of them; raises SettingError for a name that is none."""
+    for name in names:
+        if name not in VENDORS:
+            raise SettingError(f"there is no vendor {name!r}", remedy=f"choose among {', '.join(VENDORS)}")
+    return [VENDORS[name] for name in names or VENDORS]
+
+
+def _open_runs(
+    names: Sequence[str], asked: Asked, summary: Summary, open_run: Callable[[Vendor, Any, Asked], Run]
+) -> list[tuple[Vendor, Run]]:
+    """A run for each vendor that has a secret; raises SettingError where none has, or a name or setting is wrong."""
+    chosen = pick(names)
+    opened: list[tuple[Vendor, Run]] = []
+    unknown = set(asked.streams or ())
+    for vendor in chosen:
+        settings = vendor.package.settings()
+        if not getattr(settings, vendor.secret):
+            summary.off[vendor.name] = vendor.secret_setting
+            log.info("%s is off: set %s to turn it on", vendor.name, vendor.secret_setting)
+            continue
+        mine = asked
+        if asked.streams is not None:
+            own = {name: vendor.stream_of(name) for name in asked.streams}
+            unknown -= {name for name, stream in own.items() if stream}
+            streams = frozenset(stream for stream in own.values() if stream)
+            if not streams:
+                continue
+            mine = Asked(asked.days, streams, asked.accounts)
+        opened.append((vendor, open_run(vendor, settings, mine)))
+    if len(summary.off) == len(chosen):
+        raise SettingError(
+            f"no vendor is configured: {', '.join(summary.off.values())} {'is' if len(chosen) == 1 else 'are'} not set",
+            remedy="set at least one, in .dlt/secrets.toml or the environment",
+        )
+    if unknown:
+        known = sorted({stream.name for vendor in chosen for stream in vendor.package.STREAMS})
+        raise SettingError(
+            f"there is no stream {', '.join(sorted(unknown))}", remedy=f"choose among {', '.join(known)}"
+        )
+    return opened
+
+
+def _open_run(
+    warehouse: Warehouse, clock: Clock, max_wait: timedelta, wait: bool, vendor: Vendor, settings: Any, asked: Asked
+) -> Run:
+    ledger = warehouse.ledger(vendor.name)
+    return vendor.package.open_run(settings, clock=clock, ledger=ledger, asked=asked, max_wait=max_wait, wait=wait)
+
+
+class _Sync:
+    """One vendor's part of a sync."""
+
+    def __init__(self, vendor: Vendor, run: Run, warehouse: Warehouse, run_id: str, clock: Clock) -> None:
+        self._vendor = vendor
+        self._run = run
+        self._warehouse = warehouse
+        self._run_id = run_id
+        self._clock = clock
+        self._result = VendorResult(vendor.name)
+
+    def run(self) -> VendorResult:
+        name = self._vendor.name
+        try:
+            with self._warehouse.vendor_lock(name):
+                self._load_everything()
+        except (WarehouseError, SettingError) as error:
+            self._result.error = str(error.locate(name))
+            self._result.usage = not self._run.lanes
+        except SourceError as error:
+            self._result.error = str(error.locate(name))
+        except PipelineStepFailed as error:
+            self._result.error = "interrupted" if self._clock.stopped else self._run.session.redact(_explain(error))
+        except StoppedError:
+            self._result.error = "interrupted"
+        except Exception as error:  # isolation: one vendor never stops the others
+            log.debug("unexpected", exc_info=error)
+            reason = self._run.session.redact(f"{type(error).__name__}: {error}").splitlines()[0]
+            self._result.error = f"{name}: unexpected {reason}; please report this"
+        finally:
+            self._run.close()
+        if self._result.error:
+            log.error("%s", self._result.error)
+        self._result.streams = [_result(lane) for lane in self._run.lanes]
+        return self._result
+
+    def _load_everything(self) -> None:
+        pipeline = self._ready_pipeline()
+        # the one request that everything else stands on
+        self._run.accounts  # noqa: B018
+        try:
+            while not self._run.finished:
+                pipeline.extract(self._run.source(), loader_file_format="parquet")
+                pipeline.normalize()
+                with self._warehouse.open():
+                    pipeline.load()
+                    self._run.committed()
+                    self._record(pipeline)
+        except BaseException:
+            for lane in self._run.lanes:
+                if lane.finished_at is None:
+                    lane.status, lane.finished_at = "interrupted", self._clock.now()
+            self._record(pipeline)
+            raise
+        tables = {table.name: table for stream in self._run.streams for table in stream.tables}.values()
+        with self._warehouse.open():
+            self._warehouse.index(self._vendor.name, tables)
+            self._warehouse.settle(self._vendor.name, tables, self._run.out_of_order)
+
+    def _ready_pipeline(self) -> dlt.Pipeline:
+        """The vendor's pipeline as the warehouse knows it, after what a crash left behind has been loaded."""
+        pipeline = self._warehouse.pipeline(self._vendor.name)
+        with self._warehouse.open():
+            if pipeline.has_pending_data:
+                log.info("%s: loading what an earlier run had read", self._vendor.name)
+                _finish(pipeline)
+            # the positions are the warehouse's: whatever this machine remembers may be of another day
+            pipeline.drop()
+            pipeline = self._warehouse.pipeline(self._vendor.name)
+            pipeline.sync_destination()
+            self._warehouse.make(self._vendor.name, [s.ledger for s in self._run.streams if s.ledger])
+        return pipeline
+
+    def _record(self, pipeline: dlt.Pipeline) -> None:
+        name = self._vendor.name
+        positions = Positions(pipeline.state.get("sources", {}).get(name, {}))
+        rows = [asdict(result) for result in map(_result, self._run.lanes)]
+        self._warehouse.record(self._run_id, name, [{"run_id": self._run_id, "vendor": name, **row} for row in rows])
+        self._warehouse.record_incomplete(name, [(name, *entry) for entry in positions.all_incomplete()])
+
+
+def _finish(pipeline: dlt.Pipeline) -> None:
+    """Load the package that a crash left behind, from wherever it had come to."""
+    normalized = pipeline.list_normalized_load_packages()
+    if normalized:
+        pipeline.load()
+    # killed between the two, a package is left in both places: what was normalized is whole, the other is its origin
+    if not set(pipeline.list_extracted_load_packages()) <= set(normalized):
+        pipeline.normalize()
+        pipeline.load()
+
+
+def _result(lane: Lane) -> StreamResult:
+    errors = [*lane.errors, *lane.incomplete.values()]
+    pending = [f"{lane.pending} export requests are pending; the next run collects them"] if lane.pending else []
+    return StreamResult(
+        account_id=lane.account_id,
+        stream=lane.stream,
+        started_at=lane.started_at,
+        finished_at=lane.finished_at,
+        status="incomplete" if lane.incomplete and lane.status == "ok" else lane.status,
+        window_start=lane.window.first.isoformat() if lane.window else None,
+        window_end=lane.window.last.isoformat() if lane.window else None,
+        rows=lane.rows,
+        requests=lane.meter.requests,
+        retries=lane.meter.retries,
+        seconds_waited=round(lane.meter.seconds_waited, 3),
+        credits_charged=None,
+        error="; ".join(errors) or None,
+        notes=[*lane.notes, *pending],
+    )
+
+
+def _explain(error: PipelineStepFailed) -> str:
+    cause = str(error.__cause__ or error).strip().splitlines()
+    reason = next((line for line in reversed(cause) if line.strip()), "no reason given")
+    return (
+        f"{error.pipeline.pipeline_name}: what was read could not be loaded ({error.step}: {reason}); it is kept and "
+        "is loaded first by the next sync; if that fails too, `leadhouse recover` lets go of it and reads it again"
+    )

@@ -1,0 +1,56 @@
+"""The list of vendors; the only place that names them all."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cached_property
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+if TYPE_CHECKING:
+    from sources.clock import Clock
+    from sources.ledger import Ledger
+    from sources.streams import Asked, Run, Stream
+
+
+class Package(Protocol):
+    """What every vendor's package offers."""
+
+    STREAMS: "tuple[Stream, ...]"
+
+    def settings(self) -> Any: ...
+
+    def open_run(
+        self, found: Any, *, clock: "Clock", ledger: "Ledger", asked: "Asked", max_wait: timedelta, wait: bool
+    ) -> "Run": ...
+
+
+@dataclass(frozen=True)
+class Vendor:
+    """One vendor: its name, its dataset's name and its package's name are the same."""
+
+    name: str
+    secret: str
+    # how long `check` waits for a vendor that is over its limit
+    patience: ClassVar[timedelta] = timedelta(minutes=2)
+
+    @property
+    def secret_setting(self) -> str:
+        return f"sources.{self.name}.{self.secret}"
+
+    @cached_property
+    def package(self) -> Package:
+        """Imported when it is first needed: dlt and pyarrow take their time."""
+        return import_module(f"sources.{self.name}")
+
+    def stream_of(self, name: str) -> str | None:
+        """The stream that is called `name` or fills the table `name`."""
+        for stream in self.package.STREAMS:
+            if name == stream.name:
+                return stream.name
+        for stream in self.package.STREAMS:
+            if any(table.name == name for table in stream.tables):
+                return stream.name
+        return None
+
+
+VENDORS = {vendor.name: vendor for vendor in (Vendor("leadfeeder_legacy", "api_token"),)}

@@ -1,0 +1,399 @@
+"""One destination: its connection, its locks, its indexes, and the loader's own tables (`ops`).
+
+DuckDB is one writer or many readers at a time: whoever loads waits for whoever holds the file. PostgreSQL needs no
+such turn, but an index for every key that a merge looks up.
+"""
+
+import hashlib
+import logging
+import random
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import dlt
+import filelock
+from dlt.common.configuration.exceptions import ConfigurationException
+from dlt.common.destination import Destination
+from dlt.common.pipeline import get_dlt_pipelines_dir
+from dlt.destinations.exceptions import DatabaseException
+from dlt.destinations.impl.duckdb.configuration import DuckDbCredentials
+from dlt.destinations.impl.postgres.configuration import PostgresCredentials
+from dlt.destinations.sql_client import SqlClientBase
+
+from sources.clock import Clock
+from sources.errors import SettingError, TerminalError
+from sources.tables import Newest, Table, Type
+from sources.windows import Days
+
+log = logging.getLogger(__name__)
+
+OPS = "ops"
+# DuckDB spills to disk beyond it: a load of any size runs on a small machine
+MEMORY = "128MB"
+_OPS_TABLES = {
+    "runs": (
+        "run_id TEXT NOT NULL, vendor TEXT NOT NULL, account_id TEXT, stream TEXT NOT NULL, "
+        "started_at TIMESTAMP WITH TIME ZONE, finished_at TIMESTAMP WITH TIME ZONE, status TEXT, "
+        "window_start DATE, window_end DATE, rows BIGINT, requests BIGINT, retries BIGINT, "
+        "seconds_waited DOUBLE PRECISION, credits_charged BIGINT, error TEXT"
+    ),
+    "incomplete_days": (
+        "vendor TEXT NOT NULL, account_id TEXT NOT NULL, stream TEXT NOT NULL, date DATE NOT NULL, reason TEXT"
+    ),
+}
+RUN_COLUMNS = tuple(part.split()[0] for part in _OPS_TABLES["runs"].split(", "))
+
+
+_SQL_TYPES: dict[Type, str] = {
+    "id": "TEXT",
+    "text": "TEXT",
+    "bigint": "BIGINT",
+    "bool": "BOOLEAN",
+    "date": "DATE",
+    "timestamp": "TIMESTAMP WITH TIME ZONE",
+}
+
+
+class WarehouseError(TerminalError):
+    """The warehouse cannot be used: it is not there, it is held by somebody else, or it refuses."""
+
+
+class BusyError(WarehouseError):
+    """Another run of the same vendor is at work on this warehouse."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a warehouse is: `identity` tells two apart and holds no secret, `path` is the DuckDB file's."""
+
+    identity: str
+    path: Path | None = None
+
+
+class Warehouse:
+    """A destination by its dlt name. `max_wait` bounds how long it waits for whoever holds the DuckDB file."""
+
+    def __init__(self, destination: str, *, clock: Clock, max_wait: timedelta = timedelta(hours=1)) -> None:
+        self.name = destination
+        self._clock = clock
+        self._max_wait = max_wait.total_seconds()
+        self._turn = threading.Lock()
+        self._mine = threading.local()
+        self.destination, self.place = _resolve(destination)
+        digest = hashlib.sha256(self.place.identity.encode()).hexdigest()[:16]
+        self.working_dir = Path(get_dlt_pipelines_dir()) / "leadhouse" / digest
+        self._load_lock = filelock.FileLock(self._lock_file("load"), timeout=self._max_wait, thread_local=False)
+
+    def pipeline(self, vendor: str) -> dlt.Pipeline:
+        """The vendor's dlt pipeline: dataset and pipeline are named after the vendor."""
+        return dlt.pipeline(
+            vendor, destination=self.destination, dataset_name=vendor, pipelines_dir=str(self.working_dir)
+        )
+
+    @cached_property
+    def _pipeline_of_ops(self) -> dlt.Pipeline:
+        return self.pipeline(OPS)
+
+    @contextmanager
+    def vendor_lock(self, vendor: str) -> Iterator[None]:
+        """Held while a run of `vendor` is at work; raises BusyError where another one is."""
+        busy = BusyError(f"another run of {vendor} is at work on this warehouse", remedy="wait until it has ended")
+        if self.name == "postgres":
+            with self.connect() as client:
+                with client.execute_query("SELECT pg_try_advisory_lock(hashtext(%s))", f"leadhouse {vendor}") as cursor:
+                    if not cursor.fetchall()[0][0]:
+                        raise busy
+                yield
+            return
+        try:
+            with filelock.FileLock(self._lock_file(vendor), timeout=0):
+                yield
+        except filelock.Timeout:
+            raise busy from None
+
+    @contextmanager
+    def open(self) -> Iterator[SqlClientBase[Any]]:
+        """The warehouse, open for writing by this thread: in DuckDB nobody else has it meanwhile.
+
+        A thread that has it open gets the same connection again.
+        """
+        if (client := getattr(self._mine, "client", None)) is not None:
+            yield client
+            return
+        with self._turn_of_mine() as client:
+            self._mine.client = client
+            try:
+                yield client
+            finally:
+                self._mine.client = None
+
+    @contextmanager
+    def _turn_of_mine(self) -> Iterator[SqlClientBase[Any]]:
+        if self.name != "duckdb":
+            with self.connect() as client:
+                yield client
+            return
+        deadline = self._clock.monotonic() + self._max_wait
+        with self._turn:
+            try:
+                with self._load_lock, self._held(deadline) as client:
+                    yield client
+            except filelock.Timeout:
+                raise WarehouseError(
+                    f"{self.place.path} is being loaded by another run for longer than this one may wait",
+                    remedy="run again later, or allow more with --max-wait",
+                ) from None
+
+    @contextmanager
+    def connect(self) -> Iterator[SqlClientBase[Any]]:
+        """A connection of its own; raises WarehouseError where there is none to be had."""
+        try:
+            client = self._pipeline_of_ops.sql_client()
+            client.open_connection()
+        except Exception as error:  # whatever the database's own driver raises
+            raise WarehouseError(
+                f"{self.name} cannot be opened: {_first_line(error)}",
+                remedy=f"check destination.{self.name}.credentials",
+            ) from error
+        try:
+            yield client
+        finally:
+            client.close_connection()
+
+    def prepare(self) -> None:
+        """Make the loader's schema; raises WarehouseError where nothing can be written."""
+        with self.open() as client:
+            try:
+                client.execute_sql(f"CREATE SCHEMA IF NOT EXISTS {OPS}")
+            except DatabaseException as error:
+                raise WarehouseError(f"{self.name} cannot be written: {_first_line(error)}") from error
+
+    def record(self, run_id: str, vendor: str, rows: Sequence[Mapping[str, object]]) -> None:
+        """Replace what `ops.runs` says of a vendor's run."""
+        values = [[row[column] for column in RUN_COLUMNS] for row in rows]
+        self._replace("runs", "run_id = %s AND vendor = %s", (run_id, vendor), values)
+
+    def record_incomplete(self, vendor: str, rows: Sequence[Sequence[object]]) -> None:
+        """Replace what `ops.incomplete_days` says of a vendor: (vendor, account_id, stream, date, reason)."""
+        self._replace("incomplete_days", "vendor = %s", (vendor,), rows)
+
+    def ledger(self, vendor: str) -> "WarehouseLedger":
+        """The ledger of a vendor: rows that are committed one by one, in the vendor's own dataset."""
+        return WarehouseLedger(self, vendor)
+
+    def make(self, vendor: str, ledgers: Iterable[Table]) -> None:
+        """Make the tables of a vendor's ledgers, where they do not exist yet."""
+        with self.open() as client:
+            for table in ledgers:
+                columns = ", ".join(f"{c.name} {_SQL_TYPES[c.type]}" for c in table.columns)
+                client.execute_sql(f"CREATE SCHEMA IF NOT EXISTS {vendor}")
+                client.execute_sql(f"CREATE TABLE IF NOT EXISTS {vendor}.{table.name} ({columns})")
+
+    def put(self, vendor: str, table: Table, row: Mapping[str, object]) -> None:
+        """Write one row of a ledger, in place of the row with its key."""
+        with self.open() as client:
+            self._swap(
+                client,
+                f"{vendor}.{table.name}",
+                " AND ".join(f"{key} = %s" for key in table.key),
+                [row[key] for key in table.key],
+                [[row[column.name] for column in table.columns]],
+            )
+
+    def query(self, sql: str, *arguments: object) -> list[tuple[Any, ...]]:
+        """All rows of a query; an empty list where its tables do not exist yet."""
+        with self.open() as client:
+            try:
+                with client.execute_query(sql, *arguments) as cursor:
+                    return list(cursor.fetchall())
+            except DatabaseException as error:
+                if "does not exist" in str(error):
+                    return []
+                raise
+
+    def index(self, vendor: str, tables: Iterable[Table]) -> None:
+        """Index what merges look up, where the destination does not find it by itself."""
+        if self.name != "postgres":
+            return
+        with self.open() as client:
+            for table in tables:
+                for columns in filter(None, (table.key, table.scope)):
+                    name = f"{table.name}_by_{'_'.join(columns)}"[:63]
+                    listed = ", ".join(map(client.escape_column_name, columns))
+                    target = f"{client.escape_column_name(vendor)}.{client.escape_column_name(table.name)}"
+                    index = client.escape_column_name(name)
+                    client.execute_sql(f"CREATE INDEX IF NOT EXISTS {index} ON {target} ({listed})")
+
+    def settle(self, vendor: str, tables: Iterable[Table], reread: Days | None) -> None:
+        """What merges cannot say: rows that follow another table's newest row, or that another table completes.
+
+        `reread` are days that were read although later ones were loaded before.
+        """
+        if self.name not in ("duckdb", "postgres"):
+            return
+        with self.open() as client:
+            for table in tables:
+                if table.newest is not None and reread is not None:
+                    client.execute_sql(_follow(vendor, table, table.newest), reread.first, reread.last)
+                if table.filled_by is not None:
+                    other = next((t for t in tables if t.name == table.filled_by), None)
+                    for statement in _fill(vendor, table, other) if other else ():
+                        client.execute_sql(statement)
+
+    def _replace(
+        self, table: str, condition: str, arguments: Sequence[object], rows: Sequence[Sequence[object]]
+    ) -> None:
+        with self.open() as client:
+            client.execute_sql(f"CREATE SCHEMA IF NOT EXISTS {OPS}")
+            client.execute_sql(f"CREATE TABLE IF NOT EXISTS {OPS}.{table} ({_OPS_TABLES[table]})")
+            self._swap(client, f"{OPS}.{table}", condition, arguments, rows)
+
+    @staticmethod
+    def _swap(
+        client: SqlClientBase[Any],
+        table: str,
+        condition: str,
+        arguments: Sequence[object],
+        rows: Sequence[Sequence[object]],
+    ) -> None:
+        """Delete the rows of a condition and insert others, in one transaction."""
+        with client.begin_transaction():
+            client.execute_sql(f"DELETE FROM {table} WHERE {condition}", *arguments)  # noqa: S608 — own names
+            if rows:
+                places = ", ".join(f"({', '.join(['%s'] * len(row))})" for row in rows)
+                client.execute_sql(f"INSERT INTO {table} VALUES {places}", *[v for row in rows for v in row])  # noqa: S608
+
+    @contextmanager
+    def _held(self, deadline: float) -> Iterator[SqlClientBase[Any]]:
+        """The DuckDB file, as soon as no other process has it open."""
+        with ExitStack() as stack:
+            client = None
+            told = False
+            while client is None:
+                try:
+                    client = stack.enter_context(self.connect())
+                except WarehouseError as error:
+                    if "lock on file" not in str(error):
+                        raise
+                    if self._clock.monotonic() >= deadline:
+                        raise WarehouseError(
+                            f"{self.place.path} is held by another program for longer than this run may wait",
+                            remedy="close the notebook or shell that has it open, or allow more with --max-wait",
+                        ) from None
+                    if not told:
+                        log.info("%s is held by another program; waiting for it", self.place.path)
+                        told = True
+                    self._clock.sleep(random.uniform(0.2, 1.0))  # noqa: S311 — spreads waiters, hides nothing
+            yield client
+
+    def _lock_file(self, name: str) -> Path:
+        if self.place.path is None:
+            self.working_dir.mkdir(parents=True, exist_ok=True)
+            return self.working_dir / f"{name}.lock"
+        return self.place.path.with_name(f".{self.place.path.name}.{name}.lock")
+
+
+class WarehouseLedger:
+    """`sources.ledger.Ledger` in a vendor's dataset. `Warehouse.make` makes its tables."""
+
+    def __init__(self, warehouse: Warehouse, vendor: str) -> None:
+        self._warehouse = warehouse
+        self._vendor = vendor
+
+    def rows(self, table: Table) -> list[dict[str, Any]]:
+        names = [column.name for column in table.columns]
+        listed = ", ".join(names)
+        rows = self._warehouse.query(f"SELECT {listed} FROM {self._vendor}.{table.name}")  # noqa: S608 — own names
+        return [dict(zip(names, row, strict=True)) for row in rows]
+
+    def put(self, table: Table, row: Mapping[str, object]) -> None:
+        self._warehouse.put(self._vendor, table, row)
+
+
+def _resolve(destination: str) -> tuple[Any, Place]:
+    """dlt's destination, and where it is; raises SettingError naming the setting."""
+    setting = f"destination.{destination}.credentials"
+    given = _configured(setting)
+    if destination == "duckdb":
+        if isinstance(given, dict):
+            given = given.get("database")
+        try:
+            credentials = DuckDbCredentials(given or "leadhouse.duckdb")
+        except (ValueError, TypeError, ConfigurationException) as error:
+            raise SettingError(f"{setting} cannot be read: {_first_line(error)}", remedy="give it a path") from None
+        path = Path(credentials.database).expanduser().absolute()
+        if credentials.database in ("", ":memory:"):
+            raise SettingError(f"{setting} is {given!r}", remedy="give it the path of a file that stays")
+        if not path.parent.is_dir():
+            raise SettingError(f"{setting}: the folder {path.parent} does not exist", remedy="make it first")
+        credentials = DuckDbCredentials(str(path))
+        credentials.global_config = {"memory_limit": MEMORY}
+        return dlt.destinations.duckdb(credentials), Place(f"duckdb {path.resolve()}", path)
+    if destination == "postgres":
+        if not given:
+            raise SettingError(
+                f"{setting} is not set", remedy="set it to postgresql://user:password@host:5432/database"
+            )
+        try:
+            server = PostgresCredentials(given)
+        except (ValueError, TypeError, ConfigurationException):
+            raise SettingError(
+                f"{setting} is no connection string", remedy="give it as postgresql://user:password@host:5432/database"
+            ) from None
+        # dlt insists on a password; a server that trusts its host needs none
+        server.password = server.password or ""
+        identity = f"postgres {server.host}:{server.port}/{server.database}"
+        return dlt.destinations.postgres(server), Place(identity)
+    try:
+        return Destination.from_reference(destination), Place(destination)
+    except Exception as error:
+        raise SettingError(
+            f"there is no destination {destination!r}", remedy="choose duckdb, postgres or another destination of dlt's"
+        ) from error
+
+
+def _follow(vendor: str, table: Table, newest: Newest) -> str:
+    """Give rows that an older day may just have overwritten what their newest day says."""
+    key = ", ".join(theirs for _, theirs in newest.on)
+    other = f"{vendor}.{newest.table}"
+    return (
+        f"UPDATE {vendor}.{table.name} AS t SET {', '.join(f'{c} = n.{c}' for c in newest.columns)} "  # noqa: S608
+        f"FROM (SELECT DISTINCT ON ({key}) {key}, {', '.join(newest.columns)} FROM {other} "
+        f"WHERE ({key}) IN (SELECT {key} FROM {other} WHERE {newest.by} BETWEEN %s AND %s) "
+        f"AND {' AND '.join(f'{c} IS NOT NULL' for c in newest.columns)} "
+        f"ORDER BY {key}, {newest.by} DESC) AS n "
+        f"WHERE {' AND '.join(f't.{ours} = n.{theirs}' for ours, theirs in newest.on)}"
+    )
+
+
+def _fill(vendor: str, table: Table, other: Table) -> list[str]:
+    """Add the rows and the values that only the other table has; what is there already stays."""
+    key = " AND ".join(f"t.{name} = o.{name}" for name in table.key)
+    names = [name for name in other.schema.names if name in table.schema.names]
+    values = [name for name in names if name not in table.key]
+    ours, theirs = f"{vendor}.{table.name}", f"{vendor}.{other.name}"
+    return [
+        f"UPDATE {ours} AS t SET {', '.join(f'{c} = COALESCE(t.{c}, o.{c})' for c in values)} FROM {theirs} AS o "  # noqa: S608
+        f"WHERE {key} AND ({' OR '.join(f'(t.{c} IS NULL AND o.{c} IS NOT NULL)' for c in values)})",
+        f"INSERT INTO {ours} ({', '.join(names)}) SELECT {', '.join(names)} FROM {theirs} AS o "  # noqa: S608
+        f"WHERE NOT EXISTS (SELECT 1 FROM {ours} AS t WHERE {key})",
+    ]
+
+
+def _configured(setting: str) -> Any:
+    for accessor in (dlt.secrets, dlt.config):
+        try:
+            return accessor[setting]
+        except KeyError:
+            continue
+    return None
+
+
+def _first_line(error: BaseException) -> str:
+    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)

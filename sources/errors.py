@@ -1,0 +1,80 @@
+"""What can go wrong while a vendor is read.
+
+    SourceError
+    ├── TerminalError        trying again does not help
+    │   ├── SettingError     a setting is missing or wrong; nothing was tried
+    │   ├── AccessError      the vendor refuses the key, or this key the resource (401, 403, 404)
+    │   ├── NotEntitledError the account has not bought it (402): skipped, not failed
+    │   ├── RequestError     the vendor does not understand the request (400, 416, …)
+    │   └── CeilingError     the vendor would cut these days off
+    └── TransientError       a limit or an outage outlasted our patience
+        └── AnswerError      the answer is not what the vendor documents
+
+A message says what happened and what to do; `locate` adds to whom and to which days.
+"""
+
+from typing import Self
+
+
+class SourceError(Exception):
+    """Base of all errors raised by `sources`."""
+
+    def __init__(self, message: str, *, remedy: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+        self.place: tuple[str, ...] = ()
+
+    def locate(self, *place: str | None) -> Self:
+        """Name vendor, account, stream and days, once, from the outside in."""
+        if not self.place:
+            self.place = tuple(part for part in place if part)
+        return self
+
+    def __str__(self) -> str:
+        text = f"{', '.join(self.place)}: {self.message}" if self.place else self.message
+        return f"{text}; {self.remedy}" if self.remedy else text
+
+
+class TerminalError(SourceError):
+    """Trying again does not help."""
+
+
+class SettingError(TerminalError):
+    """A setting is missing or wrong. Names the setting and the remedy."""
+
+
+class AccessError(TerminalError):
+    """The vendor refuses the key, or this key the resource (401, 403, 404)."""
+
+    def __init__(self, message: str, *, status: int, remedy: str | None = None) -> None:
+        super().__init__(message, remedy=remedy)
+        self.status = status
+
+
+class NotEntitledError(TerminalError):
+    """What was asked for is not part of what the account has bought."""
+
+
+class RequestError(TerminalError):
+    """The vendor does not accept the request (400, 416 and other 4xx)."""
+
+    def __init__(self, message: str, *, status: int, remedy: str | None = None) -> None:
+        super().__init__(message, remedy=remedy)
+        self.status = status
+
+
+class CeilingError(TerminalError):
+    """The vendor would cut these days off. `pages` is how many there are, where it is known."""
+
+    def __init__(self, message: str, *, pages: int) -> None:
+        super().__init__(message)
+        self.pages = pages
+
+
+class TransientError(SourceError):
+    """A limit or an outage outlasted our patience."""
+
+
+class AnswerError(TransientError):
+    """The answer is not what the vendor documents."""

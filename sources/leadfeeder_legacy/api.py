@@ -1,0 +1,183 @@
+"""How the token API is asked.
+
+Leadfeeder API, https://docs.leadfeeder.com/api/: 100 requests per minute and token, all endpoints together; pages of
+1 to 100 rows; leads stop at the first 10,000 of a query. `links.last` names the last page on leads; the documented
+visits pages show no links at all. What comes past row 10,000 is not documented, so no such page is asked for where it
+can be helped. `date` and `hour` of a visit are in the account's zone, `started_at` is UTC; which of the two bounds
+`start_date` and `end_date` is not documented either.
+"""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from ..budget import Limit
+from ..errors import AnswerError, CeilingError, RequestError
+from ..pages import Page, walk
+from ..session import HeaderAuth, Meter, Session
+from ..streams import Account
+from ..windows import Days, parse_instant, timezone, today
+
+log = logging.getLogger(__name__)
+
+BASE_URL = "https://api.leadfeeder.com"
+REQUESTS_PER_MINUTE = 100
+PAGE_SIZE = 100
+CEILING_PAGES = 100
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One address. `pages` is whether it is paged, `ceiling` whether the vendor documents one for it."""
+
+    path: str
+    pages: bool = False
+    ceiling: bool = False
+
+
+ACCOUNTS = Endpoint("/accounts")
+TRACKING_SCRIPT = Endpoint("/accounts/{account_id}/website-tracking-script")
+CUSTOM_FEEDS = Endpoint("/accounts/{account_id}/custom-feeds")
+LEADS = Endpoint("/accounts/{account_id}/leads", pages=True, ceiling=True)
+VISITS = Endpoint("/accounts/{account_id}/visits", pages=True)
+
+
+def limit(requests_per_minute: int) -> Limit:
+    """The token's rate."""
+    return Limit(requests_per_minute, timedelta(minutes=1))
+
+
+def auth(token: str) -> HeaderAuth:
+    """`Authorization: Token token=<token>`."""
+    return HeaderAuth("Authorization", f"Token token={token}")
+
+
+def read_error(document: Any) -> str | None:
+    """The vendor's words: `errors[].title`."""
+    return "; ".join(str(error["title"]) for error in document["errors"])
+
+
+class Api:
+    """The token API's endpoints, whole: every method returns all rows or raises."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def accounts(self, meter: Meter) -> list[dict[str, Any]]:
+        """Every account that the token can see."""
+        return self._list(ACCOUNTS, meter)
+
+    def tracking_scripts(self, account: Account, meter: Meter) -> list[dict[str, Any]]:
+        """The account's tracking script, as a list of one."""
+        return self._list(TRACKING_SCRIPT, meter, account)
+
+    def custom_feeds(self, account: Account, meter: Meter) -> list[dict[str, Any]]:
+        """The account's feeds with their criteria."""
+        return self._list(CUSTOM_FEEDS, meter, account)
+
+    @property
+    def ahead(self) -> int:
+        """How many pages may be read side by side."""
+        return self._session.workers
+
+    def pages(
+        self, endpoint: Endpoint, account: Account, days: Days, meter: Meter, *, ceiling: bool, ahead: int
+    ) -> Iterator[Page]:
+        """The pages of a window, each row once, `ahead` of them side by side.
+
+        With `ceiling`, raises CeilingError before more than 10,000 rows are read; without, an undocumented ceiling
+        that shows itself past them raises it as well.
+        """
+        path = endpoint.path.format(account_id=account.id)
+
+        def fetch(number: int) -> Page:
+            params: dict[str, str | int] = {
+                "start_date": days.first.isoformat(),
+                "end_date": days.last.isoformat(),
+                "page[size]": PAGE_SIZE,
+                "page[number]": number,
+            }
+            try:
+                page = _page(self._session.get(path, params, meter=meter, check=_check_list), number)
+            except RequestError as error:
+                if number > CEILING_PAGES:
+                    raise CeilingError(f"page {number} cannot be had: {error.message}", pages=number) from None
+                raise
+            if number > CEILING_PAGES and not page.items:
+                raise CeilingError(f"nothing comes after {PAGE_SIZE * CEILING_PAGES:,} rows", pages=number)
+            return page
+
+        return walk(
+            fetch,
+            size=PAGE_SIZE,
+            pool=self._session.pool,
+            ahead=ahead,
+            ceiling=CEILING_PAGES if ceiling else None,
+        )
+
+    def _list(self, endpoint: Endpoint, meter: Meter, account: Account | None = None) -> list[dict[str, Any]]:
+        path = endpoint.path.format(account_id=account.id if account else "")
+        document = self._session.get(path, meter=meter, check=_check_any)
+        data = document["data"]
+        return data if isinstance(data, list) else [data]
+
+
+def parse_accounts(documents: list[dict[str, Any]]) -> list[Account]:
+    """Ids and zones; an unknown zone is worth a warning, because the account's days are then UTC's."""
+    accounts = []
+    for document in documents:
+        name = (document.get("attributes") or {}).get("timezone")
+        zone = timezone(name) if isinstance(name, str) else None
+        if zone is None:
+            log.warning("account %s: time zone %r is not known; UTC is used for its days", document["id"], name)
+        accounts.append(Account(str(document["id"]), zone))
+    return accounts
+
+
+def with_day(visit: dict[str, Any], account: Account) -> dict[str, Any]:
+    """The visit with its `date` (deprecated by the vendor), taken from `started_at` where it is missing."""
+    attributes = visit.get("attributes")
+    if not isinstance(attributes, dict):
+        raise AnswerError("a visit has no attributes")
+    if not attributes.get("date"):
+        started = attributes.get("started_at")
+        if not started:
+            raise AnswerError(f"visit {visit['id']} has neither date nor started_at")
+        try:
+            attributes["date"] = today(parse_instant(str(started)), account.zone).isoformat()
+        except ValueError:
+            raise AnswerError(f"visit {visit['id']} started at {started!r}, which is no instant") from None
+    return visit
+
+
+def _check_any(document: Any) -> None:
+    if not isinstance(document, dict) or not isinstance(document.get("data"), (list, dict)):
+        raise AnswerError("the answer has no data")
+    items = document["data"] if isinstance(document["data"], list) else [document["data"]]
+    if not all(isinstance(item, dict) and item.get("id") not in (None, "") for item in items):
+        raise AnswerError("the answer holds something that has no id")
+
+
+def _check_list(document: Any) -> None:
+    _check_any(document)
+    if not isinstance(document["data"], list):
+        raise AnswerError("the answer's data is not a list")
+
+
+def _page(document: dict[str, Any], number: int) -> Page:
+    links = document.get("links")
+    if not isinstance(links, dict):
+        return Page(document["data"], document)
+    following = _page_number(links.get("next"))
+    if following is not None and following <= number:
+        raise AnswerError(f"page {number} names page {following} as the next one")
+    return Page(document["data"], document, last=_page_number(links.get("last")), more=following is not None)
+
+
+def _page_number(link: object) -> int | None:
+    # only the number is taken: the link's host and path are the vendor's to get wrong
+    values = parse_qs(urlsplit(link).query).get("page[number]", []) if isinstance(link, str) else []
+    return int(values[0]) if values and values[0].isdigit() else None

@@ -1,0 +1,518 @@
+"""Export requests as an async polled resource: submit → record → poll → download.
+
+Leadfeeder API, "Exporting feeds": `POST /export-requests` (5 a minute, besides the 100 of everything), then
+`GET /export-requests/<id>` until `processed`, then the `download_url`. A report has no limit of rows and takes as long
+as it takes, so a request outlives the run that made it: it stands in the ledger before it is first polled, and whoever
+runs next goes on with it. `status_url` names a path that is not documented; the documented one is polled.
+
+One loop does one step at a time, whichever is due first. While other streams have something to read, the loop ends with
+their piece, so that they are loaded; it goes on in the next one.
+"""
+
+import asyncio
+import logging
+import random
+import tempfile
+import uuid
+from collections import defaultdict, deque
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, TypeVar
+
+import ijson
+import pyarrow.feather as feather
+
+from ..budget import Budget
+from ..clock import Clock
+from ..errors import AccessError, AnswerError, NotEntitledError, RequestError, SourceError, TransientError
+from ..ledger import Ledger
+from ..positions import Positions
+from ..session import NotNowError, Session, UnclearError
+from ..streams import Account, Lane, Run, Stream
+from ..tables import Table
+from ..windows import Days, Unit, calendar, parse_instant
+from . import tables
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+PATH = "/export-requests"
+REQUESTS_PER_MINUTE = 5
+# requests that may be under way at once: more would spend the budget on polls
+UNDER_WAY = 20
+FIRST_WAIT, LONGEST_WAIT, GROWTH = 2.0, 60.0, 1.6
+DOWNLOADS = 4
+BLOCK = 10_000
+
+
+class Status(StrEnum):
+    """The vendor's states of a request, and two of ours."""
+
+    PENDING = "pending"
+    PROCESSED = "processed"
+    FAILED = "failed"
+    UNCLEAR = "unclear"
+    GIVEN_UP = "given_up"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether polling has nothing more to tell."""
+        return self is not Status.PENDING
+
+
+@dataclass(frozen=True)
+class ExportRequest:
+    """A row of the ledger."""
+
+    id: str
+    account_id: str
+    custom_feed_id: str
+    start_date: date
+    end_date: date
+    status: str
+    created_at: datetime | None
+    submitted_at: datetime
+    finished_at: datetime | None = None
+    attempts: int = 1
+    row_count: int | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What may be set. `feeds` are the feeds to export, None for every one of the account."""
+
+    feeds: tuple[str, ...] | None = None
+    window: Unit = "month"
+    attempts: int = 3
+    max_age: timedelta = timedelta(hours=24)
+    wait: bool = True
+    max_wait: timedelta = timedelta(hours=1)
+
+
+@dataclass
+class _Job:
+    """One window of one feed on its way; `crowded` is a day that the leads list does not show whole."""
+
+    lane: Lane
+    account: Account
+    feed: str
+    window_start: date
+    days: Days
+    moves_position: bool = False
+    crowded: bool = False
+    request: ExportRequest | None = None
+    attempts: int = 0
+    due: float = 0.0
+    pause: float = FIRST_WAIT
+    downloads: int = 0
+    report: "_Report | None" = None
+    is_loaded: bool = False
+
+    @property
+    def place(self) -> str:
+        return f"feed {self.feed}, {self.days}"
+
+
+class Exports:
+    """The export requests of one run, through as many pieces as it takes."""
+
+    def __init__(
+        self,
+        session: Session,
+        ledger: Ledger,
+        feeds: Callable[[Account], list[dict[str, Any]]],
+        budget: Budget,
+        clock: Clock,
+        policy: Policy,
+    ) -> None:
+        self._session = session
+        self._ledger = ledger
+        self._feeds = feeds
+        self._budget = budget
+        self._clock = clock
+        self._policy = policy
+        self._jobs: list[_Job] | None = None
+        self._collected: list[_Job] = []
+        self._in_order: defaultdict[tuple[str, str], deque[_Job]] = defaultdict(deque)
+        self._tried: set[tuple[str, date]] = set()
+        self._since = 0.0
+
+    @property
+    def left(self) -> bool:
+        """Whether something is still to be asked for or waited for."""
+        return self._jobs is None or bool(self._jobs)
+
+    async def reports(self, run: Run, stream: Stream, positions: Positions) -> AsyncIterator[Any]:
+        """Yield finished reports as rows, oldest window first where several are ready; see the module's head."""
+        if self._jobs is None:
+            self._since = self._clock.monotonic()
+            self._jobs = [job async for job in self._plan(run, stream, positions)]
+        else:
+            self._jobs += self._crowded(run, stream, positions)
+        jobs = self._jobs
+        while jobs and not run.spent:
+            job = min(jobs[:UNDER_WAY], key=lambda each: each.due)
+            if job.lane.stopped:
+                jobs.remove(job)
+                continue
+            pause = job.due - self._clock.monotonic()
+            if pause > 0:
+                if run.others_finished(stream) and run.unloaded:
+                    # what the others read is waiting to be loaded: that comes first
+                    break
+                # never less than a clock can tell apart, never so long that the others' end goes unnoticed
+                await self._clock.asleep(min(max(pause, 0.001), 1.0))
+                continue
+            try:
+                await self._step(job)
+            except SourceError as error:
+                self._fail(run, job, error)
+                jobs.remove(job)
+                continue
+            if job.report is not None:
+                jobs.remove(job)
+                self._load(run, job, positions)
+                for item in job.report.items(job):
+                    yield item
+                job.report = None
+                self._collected.append(job)
+            elif job.request is not None and job.request.status == Status.PENDING:
+                if not self._policy.wait:
+                    job.lane.pending += 1
+                    jobs.remove(job)
+                elif self._clock.monotonic() - self._since >= self._policy.max_wait.total_seconds():
+                    self._fail(run, job, _still_pending(job, self._policy.max_wait))
+                    jobs.remove(job)
+        run.close_lanes(stream, still_busy={id(job.lane) for job in jobs})
+
+    def committed(self) -> None:
+        """The rows of the last piece are in the warehouse: their requests are finished."""
+        for job in self._collected:
+            if job.request is not None:
+                self._write(replace(job.request, finished_at=self._clock.now()))
+        self._collected.clear()
+
+    async def _plan(self, run: Run, stream: Stream, positions: Positions) -> AsyncIterator[_Job]:
+        """The windows that are due: since each feed's own position, or touched by a backfill; and crowded days."""
+        rows = await self._call(self._ledger.rows, tables.EXPORT_REQUESTS)
+        waiting = {_place(r): r for r in (ExportRequest(**row) for row in rows) if r.finished_at is None}
+        for account in run.accounts if self._policy.feeds != () else ():
+            lane = run.open_lane(stream, account)
+            try:
+                feeds = self._policy.feeds
+                if feeds is None:
+                    feeds = tuple(str(feed["id"]) for feed in await self._call(self._feeds, account))
+            except SourceError as error:
+                run.fail_lane(lane, error, None)
+                continue
+            for feed in feeds:
+                for job in self._windows(run, lane, account, feed, positions):
+                    job.request = waiting.pop(_place(job), None)
+                    job.attempts = job.request.attempts if job.request else 0
+                    if job.moves_position:
+                        self._in_order[account.id, feed].append(job)
+                    yield job
+        if run.asked.days is None and self._policy.feeds != ():
+            # asked for by an earlier run, for days that have gone on since: what is ready is still worth having
+            for place, request in waiting.items():
+                mine = run.account(request.account_id)
+                if mine is not None and place not in self._crowded_places(run, positions):
+                    yield self._resumed(run.open_lane(stream, mine), mine, request)
+        for job in self._crowded(run, stream, positions):
+            job.request = waiting.get(_place(job))
+            yield job
+
+    def _resumed(self, lane: Lane, account: Account, request: ExportRequest) -> _Job:
+        days = Days(request.start_date, request.end_date)
+        first = calendar(days, self._policy.window)[0].first
+        return _Job(lane, account, request.custom_feed_id, first, days, request=request, attempts=request.attempts)
+
+    def _windows(self, run: Run, lane: Lane, account: Account, feed: str, positions: Positions) -> Iterator[_Job]:
+        loaded = positions.loaded(account.id, position_of(feed))
+        days = run.days_since(loaded, account)
+        if days is None:
+            return
+        lane.window = days if lane.window is None else Days(min(days.first, lane.window.first), days.last)
+        start = loaded.first if loaded else run.start_of(account)
+        until = run.today_of(account)
+        for window in calendar(days, self._policy.window):
+            first = window.first if window.last < start else max(window.first, min(start, days.first))
+            last = min(window.last, until)
+            if first <= last:
+                moves = run.asked.days is None
+                yield _Job(lane, account, feed, window.first, Days(first, last), moves_position=moves)
+
+    def _crowded(self, run: Run, stream: Stream, positions: Positions) -> list[_Job]:
+        """Days with more leads than the list shows, unless they are under way, or have failed in this run already."""
+        jobs = []
+        for account in run.accounts:
+            for day in positions.incomplete(account.id, "leads"):
+                if (account.id, day) not in self._tried:
+                    self._tried.add((account.id, day))
+                    lane = run.open_lane(stream, account)
+                    jobs.append(_Job(lane, account, "all_leads", day, Days(day, day), crowded=True))
+        return jobs
+
+    def _crowded_places(self, run: Run, positions: Positions) -> set[tuple[str, str, date, date]]:
+        return {
+            (account.id, "all_leads", day, day)
+            for account in run.accounts
+            for day in positions.incomplete(account.id, "leads")
+        }
+
+    async def _step(self, job: _Job) -> None:
+        """The one step that is due: submit, or poll and, where the report is ready, download."""
+        if job.request is None:
+            await self._submit(job)
+        else:
+            # also where it was processed before: a look at the status gives a fresh URL
+            await self._poll(job)
+
+    async def _submit(self, job: _Job) -> None:
+        if job.attempts >= self._policy.attempts:
+            raise TransientError(f"{job.place}: asked for {job.attempts} times in vain", remedy="run again later")
+        if pause := self._budget.take():
+            job.due = self._clock.monotonic() + pause
+            return
+        job.attempts += 1
+        sent = self._clock.now()
+        form = {
+            "account_id": job.account.id,
+            "custom_feed_id": job.feed,
+            "start_date": job.days.first.isoformat(),
+            "end_date": job.days.last.isoformat(),
+        }
+        draft = ExportRequest(
+            "", job.account.id, job.feed, job.days.first, job.days.last, "", None, sent, attempts=job.attempts
+        )
+        try:
+            document = await self._call(self._session.post, PATH, form, meter=job.lane.meter)
+        except NotNowError as refused:
+            job.attempts -= 1
+            job.due = self._clock.monotonic() + refused.pause
+            return
+        except UnclearError as error:
+            lost = replace(draft, id=f"unclear-{uuid.uuid4()}", status=Status.UNCLEAR, finished_at=sent)
+            await self._record(replace(lost, error=error.message))
+            self._later(job)
+            log.warning("%s: %s; it may have been taken and is asked for again", job.place, error.message)
+            return
+        request = _answered(draft, document)
+        await self._record(request)
+        job.request = request
+        job.pause = FIRST_WAIT
+        self._later(job)
+
+    async def _poll(self, job: _Job) -> None:
+        assert job.request is not None
+        age = self._clock.now() - job.request.submitted_at
+        if age > self._policy.max_age:
+            await self._finish(job, Status.GIVEN_UP, f"given up after {age}")
+            raise TransientError(
+                f"{job.place}: export request {job.request.id} is older than export_max_age ({age})",
+                remedy="the next run asks again; allow more with export_max_age",
+            )
+        try:
+            document = await self._call(
+                self._session.get, f"{PATH}/{job.request.id}", meter=job.lane.meter, check=_check
+            )
+        except (AccessError, RequestError) as error:
+            await self._finish(job, Status.GIVEN_UP, error.message)
+            raise
+        before, job.request = job.request, _answered(job.request, document)
+        if job.request.status != before.status:
+            await self._record(job.request)
+        if job.request.status == Status.FAILED:
+            await self._finish(job, Status.FAILED, "the vendor could not make the report")
+            job.request = None
+            self._later(job)
+        elif job.request.status == Status.PROCESSED:
+            await self._download(job, document["data"]["attributes"].get("download_url"))
+        else:
+            self._later(job)
+
+    async def _download(self, job: _Job, url: object) -> None:
+        """Fetch the report; an expired URL is asked for afresh, an expired report is asked for again."""
+        assert job.request is not None
+        if not isinstance(url, str) or not url:
+            raise AnswerError(f"{job.place}: export request {job.request.id} is processed and has no download_url")
+        job.downloads += 1
+        report = _Report()
+        try:
+            await self._call(self._session.download, url, report.file, meter=job.lane.meter)
+            rows = await self._call(report.read, job)
+        except (AccessError, RequestError) as error:
+            report.discard()
+            if job.downloads > 1:
+                # a fresh URL was refused as well: the report is gone
+                await self._finish(job, Status.GIVEN_UP, error.message)
+                job.request, job.downloads = None, 0
+            job.due = self._clock.monotonic()
+            return
+        except TransientError as error:
+            report.discard()
+            if job.downloads >= DOWNLOADS:
+                raise error.locate() from None
+            log.info("%s: %s; fetching it again", job.place, error)
+            self._later(job)
+            return
+        job.request = replace(job.request, row_count=rows)
+        job.report = report
+
+    def _load(self, run: Run, job: _Job, positions: Positions) -> None:
+        job.lane.rows += (job.request.row_count or 0) if job.request else 0
+        if job.crowded:
+            positions.mark_complete(job.account.id, "leads", job.days)
+            run.read_otherwise(job.account.id, "leads", job.days.first, "by an export request")
+        elif job.moves_position:
+            # reports come in any order, but a position never moves past a window that has not come
+            job.is_loaded = True
+            windows = self._in_order[job.account.id, job.feed]
+            while windows and windows[0].is_loaded:
+                positions.advance(job.account.id, position_of(job.feed), windows.popleft().days)
+
+    def _fail(self, run: Run, job: _Job, error: SourceError) -> None:
+        """One window's error is not its neighbours', unless nothing of the account can be had."""
+        hopeless = isinstance(error, NotEntitledError) or (isinstance(error, AccessError) and error.status == 401)
+        run.fail_lane(job.lane, error, job.days, stop=hopeless)
+
+    def _later(self, job: _Job) -> None:
+        """Due again after a wait that grows, with jitter."""
+        job.due = self._clock.monotonic() + job.pause * random.uniform(0.8, 1.2)  # noqa: S311 — spreads polls
+        job.pause = min(job.pause * GROWTH, LONGEST_WAIT)
+
+    async def _finish(self, job: _Job, status: Status, error: str) -> None:
+        assert job.request is not None
+        await self._record(replace(job.request, status=status, error=error, finished_at=self._clock.now()))
+
+    async def _record(self, request: ExportRequest) -> None:
+        await self._call(self._write, request)
+
+    def _write(self, request: ExportRequest) -> None:
+        self._ledger.put(tables.EXPORT_REQUESTS, asdict(request))
+
+    async def _call(self, do: Callable[..., T], *arguments: Any, **named: Any) -> T:
+        """Run what blocks in one of the session's threads."""
+        return await asyncio.get_running_loop().run_in_executor(self._session.pool, lambda: do(*arguments, **named))
+
+
+class _Report:
+    """A report on its way through the disk: checked to its end before anything of it is handed on."""
+
+    def __init__(self) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="leadhouse-report-")
+        self.file = Path(self._folder.name) / "report.json"
+        self._blocks: list[tuple[Table, Path]] = []
+
+    def discard(self) -> None:
+        self._folder.cleanup()
+
+    def read(self, job: _Job) -> int:
+        """Turn the whole file into blocks of columns; returns its rows. Raises AnswerError where it is damaged."""
+        given = {
+            "account_id": job.account.id,
+            "custom_feed_id": job.feed,
+            "window_start": job.window_start,
+            "start_date": job.days.first,
+            "end_date": job.days.last,
+            "date": job.days.first,
+        }
+        of_rows = (tables.REPORT_LEAD_DAYS,) if job.crowded else (tables.FEED_LEADS, tables.FEED_LEAD_KEYWORDS)
+        count = 0
+        try:
+            self._check_head()
+            for block in self._objects("data.item"):
+                count += len(block)
+                self._keep(of_rows, block, given)
+            for block in self._objects("included.item"):
+                self._keep((tables.REPORT_LEADS,), [o for o in block if o.get("type") == "leads"], given)
+                self._keep((tables.LOCATIONS,), [o for o in block if o.get("type") == "locations"], given)
+        except (ijson.JSONError, UnicodeDecodeError, AttributeError) as error:
+            raise AnswerError(f"{job.place}: the report is damaged ({error})") from None
+        return count
+
+    def items(self, job: _Job) -> Iterator[Any]:
+        """The rows for dlt, scopes first, so that a window without leads is emptied."""
+        scope: tuple[object, ...] = (job.account.id, job.days.first)
+        emptied: tuple[Table, ...] = (tables.REPORT_LEAD_DAYS,)
+        if not job.crowded:
+            scope = (job.account.id, job.feed, job.window_start)
+            emptied = (tables.FEED_LEADS, tables.FEED_LEAD_KEYWORDS)
+        for table in emptied:
+            yield table.hinted(table.markers([scope]))
+        for table, path in self._blocks:
+            yield table.hinted(feather.read_table(path))
+        self.discard()
+
+    def _check_head(self) -> None:
+        with self.file.open("rb") as stream:
+            for prefix, event, _ in ijson.parse(stream):
+                if (prefix, event) == ("data", "start_array"):
+                    return
+        raise AnswerError("the report has no data")
+
+    def _objects(self, prefix: str) -> Iterator[list[dict[str, Any]]]:
+        with self.file.open("rb") as stream:
+            block: list[dict[str, Any]] = []
+            for item in ijson.items(stream, prefix, use_float=True):
+                block.append(item)
+                if len(block) >= BLOCK:
+                    yield block
+                    block = []
+            yield block
+
+    def _keep(self, filled: tuple[Table, ...], block: list[dict[str, Any]], given: dict[str, object]) -> None:
+        for table in filled:
+            rows = table.rows(block, **given)
+            if rows.num_rows:
+                path = Path(self._folder.name) / f"{len(self._blocks)}.arrow"
+                feather.write_feather(rows, str(path), compression="uncompressed")
+                self._blocks.append((table, path))
+
+
+def position_of(feed: str) -> str:
+    """The name under which a feed's position is kept."""
+    return f"feed_leads/{feed}"
+
+
+def _still_pending(job: _Job, max_wait: timedelta) -> TransientError:
+    return TransientError(
+        f"{job.place}: the export request is still pending after {max_wait}",
+        remedy="the next run collects it; wait longer with --max-wait",
+    )
+
+
+def _place(of: "ExportRequest | _Job") -> tuple[str, str, date, date]:
+    if isinstance(of, ExportRequest):
+        return of.account_id, of.custom_feed_id, of.start_date, of.end_date
+    return of.account.id, of.feed, of.days.first, of.days.last
+
+
+def _check(document: Any) -> None:
+    try:
+        if document["data"]["id"] and document["data"]["attributes"]["status"]:
+            return
+    except (KeyError, TypeError):
+        pass
+    raise AnswerError("the answer is no export request")
+
+
+def _answered(request: ExportRequest, document: Any) -> ExportRequest:
+    """The request as the vendor's answer has it; an unknown status raises AnswerError with its text."""
+    _check(document)
+    attributes = document["data"]["attributes"]
+    created = attributes.get("created_at")
+    status = str(attributes["status"])
+    if status not in (Status.PENDING, Status.PROCESSED, Status.FAILED):
+        raise AnswerError(f"export request {document['data']['id']} has a status that is not documented: {status!r}")
+    return replace(
+        request,
+        id=str(document["data"]["id"]),
+        status=status,
+        created_at=parse_instant(str(created)) if created else request.created_at,
+    )

@@ -1,0 +1,31 @@
+"""What a source must not forget while it waits: small rows, committed one by one, outside of load packages.
+
+dlt commits a resource's state with its load package; what was written before a crash in mid-extract is lost. Whoever
+drives the sources hands them a ledger that lasts.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from .tables import Table
+
+
+class Ledger(Protocol):
+    """Rows of tables by their key. What `put` was given is committed when it returns."""
+
+    def rows(self, table: Table) -> list[dict[str, Any]]: ...
+
+    def put(self, table: Table, row: Mapping[str, object]) -> None: ...
+
+
+class MemoryLedger:
+    """A ledger that lasts as long as the process, for pipelines that have no other."""
+
+    def __init__(self) -> None:
+        self._rows: dict[tuple[object, ...], dict[str, Any]] = {}
+
+    def rows(self, table: Table) -> list[dict[str, Any]]:
+        return [row for key, row in self._rows.items() if key[0] == table.name]
+
+    def put(self, table: Table, row: Mapping[str, object]) -> None:
+        self._rows[(table.name, *(row[name] for name in table.key))] = dict(row)

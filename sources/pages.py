@@ -1,0 +1,146 @@
+"""Walking the pages of a window: side by side where their number is known, one after another where it is not.
+
+The walker is told by the vendor's package what a page says of its successors; it notices pages that repeat and rows
+that moved, and it asks for no page that the vendor would cut off.
+"""
+
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any, TypeVar
+
+from .errors import AnswerError, CeilingError
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+WALKS = 3
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page: its rows, everything else it brought, and what it says of the pages after it.
+
+    `last` is the number of the last page where the vendor names it; `more` is whether a page follows, None where the
+    vendor does not say.
+    """
+
+    items: list[Any]
+    document: Any
+    last: int | None = None
+    more: bool | None = None
+
+
+def side_by_side(
+    pool: Executor, work: Iterable[T], do: Callable[[T], R], ahead: int
+) -> Iterator[tuple[T, "Future[R]"]]:
+    """Do `work` in `pool`, at most `ahead` pieces at once, and hand the futures back in the order of the work."""
+    running: deque[tuple[T, Future[R]]] = deque()
+    try:
+        for piece in work:
+            running.append((piece, pool.submit(do, piece)))
+            if len(running) >= ahead:
+                yield running.popleft()
+        while running:
+            yield running.popleft()
+    finally:
+        for _, future in running:
+            future.cancel()
+
+
+def walk(
+    fetch: Callable[[int], Page],
+    *,
+    size: int,
+    pool: Executor,
+    ahead: int,
+    ceiling: int | None = None,
+    identify: Callable[[Any], Any] = lambda item: item["id"],
+) -> Iterator[Page]:
+    """Yield the pages of one window, each row once; restarts are the caller's (`settled`).
+
+    `ceiling` is the number of pages up to which the vendor shows a window whole. Raises CeilingError, before any page
+    past it is asked for, where there are more or where the last one that may be shown is full; AnswerError where
+    pages repeat or rows went missing while they were read.
+    """
+    first = fetch(1)
+    pages = first.last
+    held: dict[int, Page] = {1: first}
+    if ceiling is not None and pages is not None and pages >= ceiling:
+        if pages == ceiling and ceiling not in held:
+            held[ceiling] = fetch(ceiling)
+        if pages > ceiling or len(held[ceiling].items) >= size:
+            raise CeilingError(f"{pages} pages are more than the vendor shows", pages=pages)
+    seen: set[Any] = set()
+    if pages is not None:
+        numbers = range(2, pages + 1)
+        rest: Iterator[Page] = (
+            future.result()
+            for _, future in side_by_side(pool, numbers, lambda number: held.get(number) or fetch(number), ahead)
+        )
+    else:
+        rest = _one_by_one(fetch, first, size, ceiling, seen, identify)
+    walked = received = repeated = 0
+    for page in chain([first], rest):
+        fresh = [item for item in page.items if identify(item) not in seen]
+        seen.update(identify(item) for item in fresh)
+        walked += 1
+        received += len(fresh)
+        repeated += len(page.items) - len(fresh)
+        yield Page(fresh, page.document)
+    if repeated:
+        # a row that comes in at the front pushes one row over each page's end. Read one after another, no other row is
+        # missed then; read side by side, or after any other movement, one may be
+        page = fetch(1)
+        fresh = [item for item in page.items if identify(item) not in seen]
+        if ahead > 1 or len(fresh) * (walked - 1) < repeated:
+            raise AnswerError(f"{repeated} rows came twice: rows moved while they were read")
+        yield Page(fresh, page.document)
+    # a vendor's pages may be smaller than asked for: the first of several is a full one
+    full = min(size, len(first.items))
+    if pages is not None and received < (pages - 1) * full + 1 and pages > 1:
+        raise AnswerError(f"{received} rows on {pages} pages: rows moved while they were read")
+
+
+def _one_by_one(
+    fetch: Callable[[int], Page],
+    page: Page,
+    size: int,
+    ceiling: int | None,
+    seen: set[Any],
+    identify: Callable[[Any], Any],
+) -> Iterator[Page]:
+    """The pages after the first where their number is not known: until one is not full."""
+    number = 1
+    while page.more if page.more is not None else len(page.items) >= size:
+        if ceiling is not None and number >= ceiling:
+            raise CeilingError(f"{number} full pages are as many as the vendor shows", pages=number + 1)
+        number += 1
+        page = fetch(number)
+        if page.more and not page.items:
+            raise AnswerError(f"page {number} is empty and names another one")
+        if page.items and all(identify(item) in seen for item in page.items):
+            raise AnswerError(f"page {number} repeats what came before it")
+        yield page
+    if ceiling is not None and number >= ceiling and len(page.items) >= size:
+        raise CeilingError(f"{number} full pages are as many as the vendor shows", pages=number)
+
+
+def settled(read: Callable[[int], R], ahead: int) -> R:
+    """Read a window; where its pages changed under the walk read it again, page by page, a few times.
+
+    `read` takes how many pages may be read side by side.
+    """
+    for attempt in range(1, WALKS + 1):
+        try:
+            return read(ahead if attempt == 1 else 1)
+        except AnswerError as error:
+            if attempt == WALKS:
+                raise
+            log.info("%s; reading the window again", error)
+    raise AssertionError("unreachable")

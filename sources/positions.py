@@ -1,0 +1,65 @@
+"""How far each account and stream is loaded.
+
+The state is dlt's source state: it is committed with the rows it speaks of, in one load package, and comes back
+from the warehouse on a machine that has never run before.
+
+    {"loaded":     {account: {stream: ["2026-01-01", "2026-01-31"]}},
+     "incomplete": {account: {stream: {"2026-01-17": "why"}}}}
+"""
+
+from collections.abc import Iterator, MutableMapping
+from datetime import date
+from typing import Any
+
+from .windows import ONE_DAY, Days
+
+State = MutableMapping[str, Any]
+
+
+class Positions:
+    """Reads and moves the positions of one vendor in `state`."""
+
+    def __init__(self, state: State) -> None:
+        self._loaded: State = state.setdefault("loaded", {})
+        self._incomplete: State = state.setdefault("incomplete", {})
+
+    def loaded(self, account: str, stream: str) -> Days | None:
+        """The days that are loaded without a gap, or None."""
+        bounds = self._loaded.get(account, {}).get(stream)
+        return Days(date.fromisoformat(bounds[0]), date.fromisoformat(bounds[1])) if bounds else None
+
+    def advance(self, account: str, stream: str, days: Days) -> None:
+        """Take `days` to what is loaded; days beyond a gap are refused, so that a gap is never skipped."""
+        before = self.loaded(account, stream)
+        if before is not None:
+            if days.first > before.last + ONE_DAY or days.last < before.first - ONE_DAY:
+                raise ValueError(f"{account}/{stream}: {days} does not join the loaded {before}")
+            days = Days(min(days.first, before.first), max(days.last, before.last))
+        self._loaded.setdefault(account, {})[stream] = [days.first.isoformat(), days.last.isoformat()]
+
+    def incomplete(self, account: str, stream: str) -> list[date]:
+        """The days that a vendor's limit kept from us, oldest first."""
+        return sorted(map(date.fromisoformat, self._incomplete.get(account, {}).get(stream, {})))
+
+    def mark_incomplete(self, account: str, stream: str, day: date, reason: str) -> None:
+        self._incomplete.setdefault(account, {}).setdefault(stream, {})[day.isoformat()] = reason
+
+    def mark_complete(self, account: str, stream: str, days: Days) -> None:
+        """Days that have been read in full are no longer incomplete."""
+        listed = self._incomplete.get(account, {}).get(stream, {})
+        for day in [day for day in listed if date.fromisoformat(day) in days]:
+            del listed[day]
+
+    def all_loaded(self) -> Iterator[tuple[str, str, Days]]:
+        """Every (account, stream, days)."""
+        for account, streams in self._loaded.items():
+            for stream in streams:
+                if (days := self.loaded(account, stream)) is not None:
+                    yield account, stream, days
+
+    def all_incomplete(self) -> Iterator[tuple[str, str, date, str]]:
+        """Every (account, stream, day, reason)."""
+        for account, streams in self._incomplete.items():
+            for stream, days in streams.items():
+                for day, reason in days.items():
+                    yield account, stream, date.fromisoformat(day), reason

@@ -1,0 +1,404 @@
+"""One request, well made: key, budget, time-out, retries, redaction, host pinned."""
+
+import ipaddress
+import itertools
+import logging
+import socket
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, timedelta
+from email.utils import parsedate_to_datetime
+from functools import cached_property
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+import orjson
+import requests
+import tenacity
+from requests.adapters import HTTPAdapter
+from requests.auth import AuthBase
+
+from .budget import Budget
+from .clock import Clock
+from .errors import (
+    AccessError,
+    AnswerError,
+    NotEntitledError,
+    RequestError,
+    SettingError,
+    TerminalError,
+    TransientError,
+)
+
+log = logging.getLogger(__name__)
+
+ATTEMPTS = 6
+REDIRECTS = 5
+
+
+def user_agent() -> str:
+    """The application's name and version, as the vendors ask for."""
+    try:
+        return f"leadhouse/{version('leadhouse')}"
+    except PackageNotFoundError:
+        return "leadhouse"
+
+
+class LimitError(TransientError):
+    """The vendor's limit lasts longer than the run may wait."""
+
+
+class NotNowError(TransientError):
+    """The vendor's limit for requests of one kind is reached; it may be sent again after `pause` seconds."""
+
+    def __init__(self, message: str, pause: float) -> None:
+        super().__init__(message)
+        self.pause = pause
+
+
+class UnclearError(TransientError):
+    """Nobody knows whether the vendor took a request that must not be sent twice."""
+
+
+class HeaderAuth(AuthBase):
+    """A secret in one header. It is set as `auth`, because headers are printed at debug level and `auth` is not."""
+
+    def __init__(self, header: str, value: str) -> None:
+        if not (value.isascii() and value.isprintable()):
+            # the library would refuse it too, and print it
+            raise SettingError(
+                "the key has a character in it that cannot be sent",
+                remedy="copy it again, without line breaks or typographic quotes",
+            )
+        self._header, self._value = header, value
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers[self._header] = self._value
+        return request
+
+
+@dataclass
+class Meter:
+    """What reading something has cost. Several threads may add to one."""
+
+    requests: int = 0
+    retries: int = 0
+    seconds_waited: float = 0.0
+
+    def __post_init__(self) -> None:
+        self._lock = threading.Lock()
+
+    def add(self, *, requests: int = 0, retries: int = 0, seconds_waited: float = 0.0) -> None:
+        with self._lock:
+            self.requests += requests
+            self.retries += retries
+            self.seconds_waited += seconds_waited
+
+
+class Session:
+    """Everything a vendor is asked goes through one of these.
+
+    `read_error` tells the vendor's words from an error body (parsed JSON). `workers` is how many answers may be
+    waited for at once; it bounds memory and never the rate, which is the budget's.
+    """
+
+    def __init__(
+        self,
+        *,
+        base_url: str,
+        auth: AuthBase | None,
+        secrets: tuple[str, ...],
+        budget: Budget,
+        clock: Clock,
+        read_error: Callable[[Any], str | None],
+        max_wait: timedelta = timedelta(hours=1),
+        timeout: float = 60.0,
+        workers: int = 8,
+    ) -> None:
+        self.base_url = base_url.rstrip("/")
+        self._host = urlsplit(self.base_url)[:2]
+        self._auth = auth
+        self._secrets = tuple(secret for secret in secrets if secret)
+        self._clock = clock
+        self._read_error = read_error
+        self._max_wait = max_wait.total_seconds()
+        self._timeout = (min(timeout, 10.0), timeout)
+        self.workers = workers
+        self.budget = budget
+        self.total = Meter()
+
+    @cached_property
+    def pool(self) -> ThreadPoolExecutor:
+        """Threads that do nothing but wait for answers."""
+        return ThreadPoolExecutor(self.workers, thread_name_prefix="request")
+
+    @cached_property
+    def _http(self) -> requests.Session:
+        http = requests.Session()
+        http.auth = self._auth
+        http.headers["User-Agent"] = user_agent()
+        for scheme in ("http://", "https://"):
+            http.mount(scheme, HTTPAdapter(pool_maxsize=4 * self.workers, max_retries=0))
+        return http
+
+    def close(self) -> None:
+        """Let go of threads and connections; waits for nothing."""
+        self.pool.shutdown(wait=False, cancel_futures=True)
+        self._http.close()
+
+    def get(
+        self,
+        path: str,
+        params: Mapping[str, str | int] | None = None,
+        *,
+        meter: Meter,
+        check: Callable[[Any], None],
+    ) -> Any:
+        """GET a JSON document.
+
+        `check` raises AnswerError where the document is not what the vendor documents; like an outage, that is tried
+        again. Raises AccessError, NotEntitledError, RequestError or, when patience is over, TransientError.
+        """
+
+        def once() -> Any:
+            document = self._json(self._send("GET", path, params, meter), path)
+            check(document)
+            return document
+
+        def before_sleep(state: tenacity.RetryCallState) -> None:
+            pause = state.next_action.sleep if state.next_action else 0.0
+            meter.add(retries=1, seconds_waited=pause)
+            self.total.add(retries=1, seconds_waited=pause)
+            error = state.outcome.exception() if state.outcome else None
+            log.info("%s; trying again in %.1f s", error, pause)
+
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception(_passes),
+            wait=tenacity.wait_exponential(multiplier=0.5, max=30) + tenacity.wait_random(0, 0.5),
+            stop=tenacity.stop_after_attempt(ATTEMPTS),
+            sleep=self._clock.sleep,
+            before_sleep=before_sleep,
+            reraise=True,
+        )
+        return retrying(once)
+
+    def post(self, path: str, form: Mapping[str, str], *, meter: Meter) -> Any:
+        """POST a form once and return the JSON answer.
+
+        Raises NotNowError where a limit kept the vendor from taking it, and UnclearError where nobody knows whether the
+        vendor took it; neither is sent again from here.
+        """
+        try:
+            return self._json(self._send("POST", path, None, meter, form), path)
+        except NotNowError:
+            raise
+        except TransientError as error:
+            raise UnclearError(error.message) from None
+
+    def download(self, url: str, target: Path, *, meter: Meter) -> None:
+        """Stream what stands at an absolute URL into a file; a body that is cut short raises TransientError.
+
+        The key goes along to our own host only. Raises TerminalError for a URL that is not http(s), or that points
+        into a private network while the API itself is not in one.
+        """
+        for _ in range(REDIRECTS):
+            self._check_target(url)
+            self._count(meter)
+            ours = urlsplit(url)[:2] == self._host
+            try:
+                with self._http.get(
+                    url,
+                    auth=self._auth if ours and self._auth else _no_auth,
+                    timeout=self._timeout,
+                    allow_redirects=False,
+                    stream=True,
+                ) as response:
+                    if response.is_redirect:
+                        url = urljoin(url, response.headers["Location"])
+                        continue
+                    if response.status_code == 429:
+                        self.budget.hold(self._pause(response))
+                        continue
+                    self._raise_for_status(response, urlsplit(url).path)
+                    with target.open("wb") as file:
+                        for chunk in response.iter_content(1 << 20):
+                            file.write(chunk)
+                    return
+            except (requests.exceptions.RequestException, ValueError) as error:
+                # a download URL may carry a signature: it stays out of the message
+                raise TransientError(f"the download could not be read ({type(error).__name__})") from None
+        raise TransientError(f"the download was put off {REDIRECTS} times, by redirects or the rate limit")
+
+    def _check_target(self, url: str) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise TerminalError(f"the download URL begins with {parts.scheme or 'nothing'}:, which is not http(s)")
+        if _is_private(parts.hostname) and not _is_private(urlsplit(self.base_url).hostname or ""):
+            raise TerminalError(f"the download URL points at {parts.hostname}, inside a private network")
+
+    def _count(self, meter: Meter) -> None:
+        """Take one request from the budget."""
+        waited = self.budget.acquire()
+        for each in (meter, self.total):
+            each.add(requests=1, seconds_waited=waited)
+
+    def redact(self, text: str) -> str:
+        """The text without any of our secrets."""
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return text
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, str | int] | None,
+        meter: Meter,
+        form: Mapping[str, str] | None = None,
+    ) -> requests.Response:
+        """Send one request within the budget; a limit is waited for, everything else is the caller's to retry."""
+        url = self.base_url + path
+        limited = 0.0
+        for refusals in itertools.count():
+            self._count(meter)
+            response = self._follow(method, url, params, path, form)
+            if response.status_code != 429:
+                self._raise_for_status(response, path)
+                return response
+            # a vendor that keeps saying "at once" is asked ever more rarely
+            pause = max(self._pause(response), min(0.1 * 2**refusals, 60.0))
+            meter.add(retries=1)
+            self.total.add(retries=1)
+            if method == "POST":
+                raise NotNowError(f"{path} answered 429", pause)
+            limited += pause
+            if limited > self._max_wait:
+                raise LimitError(
+                    f"{path} is over the vendor's rate limit for another {pause:.0f} s, longer than this run may wait",
+                    remedy="run again later, or allow more with --max-wait",
+                )
+            log.info("%s answered 429; nothing is asked for %.1f s", path, pause)
+            self.budget.hold(pause)
+        raise AssertionError("unreachable")
+
+    def _follow(
+        self,
+        method: str,
+        url: str,
+        params: Mapping[str, str | int] | None,
+        path: str,
+        form: Mapping[str, str] | None,
+    ) -> requests.Response:
+        """Send; follow redirects on our own host only, so that the secret goes nowhere else."""
+        for _ in range(REDIRECTS):
+            try:
+                response = self._http.request(
+                    method, url, params=params, data=form, timeout=self._timeout, allow_redirects=False
+                )
+            except requests.exceptions.SSLError as error:
+                raise TerminalError(
+                    self.redact(f"{self.base_url} has no valid certificate ({error})"), remedy="check base_url"
+                ) from None
+            except requests.exceptions.Timeout:
+                raise TransientError(f"{path} gave no answer within {self._timeout[1]:.0f} s") from None
+            except (requests.exceptions.RequestException, ValueError) as error:
+                # ValueError: a redirect to what is no URL
+                raise TransientError(self.redact(f"{path} could not be read ({error})")) from None
+            if not response.is_redirect:
+                return response
+            target = urljoin(url, response.headers["Location"])
+            if urlsplit(target)[:2] != self._host:
+                host = urlsplit(target).netloc
+                raise TerminalError(
+                    self.redact(f"{path} redirects to another host ({host}), which would get the key"),
+                    remedy="check base_url",
+                )
+            if method != "GET":
+                raise TerminalError(f"{path} redirects a request that must not be sent twice", remedy="check base_url")
+            url, params = target, None
+        raise TerminalError(f"{path} redirects in a circle", remedy="check base_url")
+
+    def _raise_for_status(self, response: requests.Response, path: str) -> None:
+        status = response.status_code
+        if status < 400:
+            return
+        words = self._words(response)
+        text = f"{path} answered {status}" + (f" ({words})" if words else "")
+        if status >= 500 or status == 408:
+            raise TransientError(text, remedy="run again later")
+        if status == 401:
+            raise AccessError(text, status=status, remedy="check the key")
+        if status == 402:
+            raise NotEntitledError(text)
+        if status in (403, 404):
+            raise AccessError(text, status=status, remedy="check what this key may see")
+        raise RequestError(text, status=status)
+
+    def _words(self, response: requests.Response) -> str | None:
+        try:
+            words = self._read_error(orjson.loads(response.content))
+        except (orjson.JSONDecodeError, AttributeError, KeyError, IndexError, TypeError):
+            return None
+        return self.redact(words)[:300] if words else None
+
+    def _json(self, response: requests.Response, path: str) -> Any:
+        try:
+            return orjson.loads(response.content)
+        except orjson.JSONDecodeError:
+            kind = self.redact(response.headers.get("Content-Type", "no content type"))[:100]
+            raise AnswerError(f"{path} answered {response.status_code}, but not with JSON ({kind})") from None
+
+    def _pause(self, response: requests.Response) -> float:
+        """Seconds until the vendor's window turns: as it says, or else at the next full minute."""
+        now = self._clock.now()
+        after = response.headers.get("Retry-After", "").strip()
+        if after.isdigit():
+            return max(float(after), 0.1)
+        if after:
+            try:
+                until = parsedate_to_datetime(after)
+                # `-0000` is UTC, but comes without a zone
+                until = until if until.tzinfo else until.replace(tzinfo=UTC)
+                return max((until - now).total_seconds(), 0.1)
+            except ValueError:
+                pass
+        reset = response.headers.get("X-RateLimit-Reset", "").strip()
+        if reset.isdigit():
+            # an instant when it is large, a span otherwise: the vendors do not say which
+            seconds = float(reset)
+            return max(seconds - now.timestamp() if seconds > 1e9 else seconds, 0.1)
+        return 60.0 - now.timestamp() % 60 + 0.1
+
+
+def _passes(error: BaseException) -> bool:
+    return isinstance(error, TransientError) and not isinstance(error, LimitError)
+
+
+def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """In place of the session's key, and of whatever a .netrc file would add."""
+    return request
+
+
+def _is_private(host: str) -> bool:
+    """Whether a host, by name or address, is this machine or in a private network."""
+    try:
+        found = {str(info[4][0]) for info in socket.getaddrinfo(host, None)}
+    except OSError:
+        return False
+    return any(not ipaddress.ip_address(address.partition("%")[0]).is_global for address in found)
+
+
+def check_url(setting: str, url: str) -> str:
+    """The URL itself; raises SettingError unless it is http(s) with a host."""
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname)
+    except ValueError:
+        good = False
+    if not good:
+        raise SettingError(f"{setting} is {url!r}, which is no URL", remedy="give it as https://host[/path]")
+    return url

@@ -1,0 +1,528 @@
+"""From a vendor's streams to dlt resources: what is read, in which order, and what happens when it cannot be.
+
+A stream is one endpoint with the tables it fills. Reading it for one account is a *lane*: its windows are read side by
+side with those of other lanes, are handed on oldest first, and move the lane's position together with their rows. A
+lane that fails keeps what it has and stops; the others go on.
+"""
+
+import logging
+import math
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from functools import cached_property
+from typing import Any, Literal, Protocol
+from zoneinfo import ZoneInfo
+
+import dlt
+import pyarrow as pa
+from dlt.extract import DltResource, DltSource
+
+from .clock import Clock, StoppedError
+from .errors import AccessError, CeilingError, NotEntitledError, SourceError
+from .positions import Positions
+from .session import Meter, Session
+from .tables import Table, concat, last_batch_of_each, last_of_each
+from .windows import Days, since, today
+
+log = logging.getLogger(__name__)
+
+Batch = Mapping[str, pa.Table]
+Status = Literal["running", "ok", "incomplete", "skipped", "failed", "interrupted"]
+
+# rows that are yielded at once: dlt's cost is per item, memory's per row
+BLOCK = 10_000
+# windows that are read at once
+AHEAD = 8
+PIECE = timedelta(minutes=5)
+
+
+@dataclass(frozen=True)
+class Account:
+    """An account that the key can see; `zone` is None where the vendor's name for it is not known."""
+
+    id: str
+    zone: ZoneInfo | None = None
+
+
+@dataclass(frozen=True)
+class Stream:
+    """One endpoint and the tables it fills; the first one's rows are those that the summary counts.
+
+    `by` is what one read covers: the vendor, an account, an account's days, or a single day of an account. A report is
+    not read but waited for (`Reports`), and what is waited for stands in the `ledger`.
+    """
+
+    name: str
+    tables: tuple[Table, ...]
+    by: Literal["vendor", "account", "days", "day", "report"]
+    ledger: Table | None = None
+
+    @property
+    def dated(self) -> bool:
+        return self.by in ("days", "day")
+
+
+class Read(Protocol):
+    """Reads all rows of a stream, for an account (if the stream has accounts) and days (if it is dated), or raises."""
+
+    def __call__(self, stream: Stream, account: Account | None, days: Days | None, meter: Meter) -> Batch: ...
+
+
+@dataclass
+class Lane:
+    """One stream of one account in one run: what was asked for, what it cost, how it ended."""
+
+    stream: str
+    account: Account | None
+    started_at: datetime
+    status: Status = "running"
+    window: Days | None = None
+    rows: int = 0
+    meter: Meter = field(default_factory=Meter)
+    finished_at: datetime | None = None
+    errors: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    incomplete: dict[date, str] = field(default_factory=dict)
+    pending: int = 0
+    stopped: bool = False
+
+    @property
+    def account_id(self) -> str | None:
+        return self.account.id if self.account else None
+
+
+class Reports(Protocol):
+    """A stream whose rows the vendor prepares while others are read: an async resource."""
+
+    @property
+    def left(self) -> bool:
+        """Whether something is still to be asked for or waited for."""
+        ...
+
+    def reports(self, run: "Run", stream: Stream, positions: Positions) -> AsyncIterator[Any]:
+        """Yield what is ready; wait for more only while nothing else is to be loaded."""
+        ...
+
+    def committed(self) -> None:
+        """What was yielded has been loaded."""
+        ...
+
+
+@dataclass
+class _Task:
+    lane: Lane
+    days: Days | None
+    moves_position: bool
+    future: "Future[Batch] | None" = None
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """Where a piece ends: the session's total of requests, or an instant of the monotonic clock."""
+
+    requests: int
+    until: float
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a run is asked for. `days` makes it a backfill; None means everything."""
+
+    days: Days | None = None
+    streams: frozenset[str] | None = None
+    accounts: frozenset[str] | None = None
+
+
+class Run:
+    """One run of one vendor, through as many load packages (pieces) as it takes.
+
+    `accounts` lists what the key can see; it is called once, when something is first read. `requests_per_second` is
+    the budget's, and bounds a piece to five minutes of it.
+    """
+
+    def __init__(
+        self,
+        *,
+        vendor: str,
+        streams: Sequence[Stream],
+        read: Read,
+        accounts: Callable[[Meter], Sequence[Account]],
+        session: Session,
+        clock: Clock,
+        start: date | None,
+        lookback: int,
+        requests_per_second: float,
+        asked: Asked = Asked(),
+        reports: Reports | None = None,
+    ) -> None:
+        self.vendor = vendor
+        self.streams = [s for s in streams if asked.streams is None or s.name in asked.streams]
+        self.asked = asked
+        self.unloaded = 0
+        self.session = session
+        self.lanes: list[Lane] = []
+        self._read = read
+        self._list_accounts = accounts
+        self._listing = Meter()
+        self._clock = clock
+        self._start = start
+        self._lookback = lookback
+        self._reports = reports
+        self._crowded = False
+        self._queues: dict[str, deque[_Task]] = {}
+        self._requests_per_piece = max(int(requests_per_second * PIECE.total_seconds()), 1)
+        self._piece: _Piece | None = None
+        self._refused: AccessError | None = None
+        self._out_of_order: set[Days] = set()
+        self._extracting: set[str] = set()
+
+    @cached_property
+    def accounts(self) -> list[Account]:
+        """The accounts that this run reads."""
+        known = list(self._list_accounts(self._listing))
+        wanted = self.asked.accounts
+        if wanted is None:
+            return known
+        if missing := wanted - {account.id for account in known}:
+            raise AccessError(
+                f"account {', '.join(sorted(missing))} is not among those that the key can see "
+                f"({', '.join(sorted(a.id for a in known)) or 'none'})",
+                status=404,
+                remedy="check --account and account_ids",
+            )
+        return [account for account in known if account.id in wanted]
+
+    @cached_property
+    def _pool(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(AHEAD * 2, thread_name_prefix="window")
+
+    @property
+    def finished(self) -> bool:
+        """Whether everything that was asked for has been read, or has failed."""
+        read = [stream for stream in self.streams if stream.by != "report"]
+        if any(stream.name not in self._queues or self._queues[stream.name] for stream in read):
+            return False
+        waits = self._reports is not None and len(read) < len(self.streams)
+        return not (waits and self._reports is not None and (self._reports.left or self._crowded))
+
+    @property
+    def out_of_order(self) -> Days | None:
+        """The span of days that were read although later ones may be loaded: a backfill's, and those tried again."""
+        read = self._out_of_order
+        return Days(min(days.first for days in read), max(days.last for days in read)) if read else None
+
+    def close(self) -> None:
+        """Let go of threads and connections; waits for nothing."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        self.session.close()
+
+    def source(self, *, whole: bool = False) -> DltSource:
+        """The next piece as a dlt source: one resource per stream. Nothing is read before dlt extracts it.
+
+        With `whole`, the piece is everything that is left.
+        """
+        self._piece = (
+            None
+            if whole
+            else _Piece(
+                requests=self.session.total.requests + self._requests_per_piece,
+                until=self._clock.monotonic() + PIECE.total_seconds(),
+            )
+        )
+
+        self.unloaded = 0
+
+        @dlt.source(name=self.vendor, section=self.vendor, max_table_nesting=0)
+        def piece() -> Iterator[DltResource]:
+            for stream in self.streams:
+                yield self._resource(stream)
+
+        return piece()
+
+    def committed(self) -> None:
+        """The last piece is in the warehouse."""
+        if self._reports is not None:
+            self._reports.committed()
+
+    def _resource(self, stream: Stream) -> DltResource:
+        if stream.by == "report":
+            assert self._reports is not None
+            return self._waiting(stream, self._reports)
+
+        @dlt.resource(name=stream.name)
+        def rows() -> Iterator[Any]:
+            yield from self._extract(stream)
+
+        return rows()
+
+    def _waiting(self, stream: Stream, reports: Reports) -> DltResource:
+        @dlt.resource(name=stream.name)
+        async def rows() -> AsyncIterator[Any]:
+            known = dlt.current.source_schema().tables
+            for table in stream.tables:
+                if _is_new(table, known):
+                    yield table.hinted(table.markers())
+            self._crowded = False
+            async for item in reports.reports(self, stream, Positions(dlt.current.source_state())):
+                yield item
+
+        return rows()
+
+    def _extract(self, stream: Stream) -> Iterator[Any]:
+        positions = Positions(dlt.current.source_state())
+        if stream.name not in self._queues:
+            self._queues[stream.name] = deque(self._plan(stream, positions))
+        queue = self._queues[stream.name]
+        running: deque[_Task] = deque()
+        self._extracting.add(stream.name)
+        out = _Outbox(stream, dlt.current.source_schema().tables)
+        try:
+            while queue or running:
+                while queue and len(running) < AHEAD and not self.spent:
+                    running.append(self._begin(stream, queue.popleft()))
+                if not running:
+                    break
+                task = running.popleft()
+                try:
+                    batch = None if task.lane.stopped or task.future is None else task.future.result()
+                except CeilingError as error:
+                    if task.days is not None and len(task.days) > 1:
+                        _split(task, error.pages, queue, running)
+                        continue
+                    self._incomplete(task, error, positions)
+                    batch = None
+                except (StoppedError, CancelledError):
+                    raise
+                except Exception as error:  # noqa: BLE001 — isolation: one lane never stops the others
+                    self.fail_lane(task.lane, _named(error), task.days)
+                    batch = None
+                if batch is not None:
+                    self._loaded(task, batch, positions)
+                    out.add(batch, task.lane.account, task.days)
+                self._finish(task.lane, queue, running)
+                self.unloaded += batch is not None
+                if out.rows >= BLOCK:
+                    yield from out.flush()
+            yield from out.flush(everything=True)
+        finally:
+            self._extracting.discard(stream.name)
+            for task in running:
+                if task.future is not None:
+                    task.future.cancel()
+
+    def others_finished(self, stream: Stream) -> bool:
+        """Whether every other stream has been read as far as this piece goes."""
+        return not self._extracting and all(
+            other.name in self._queues for other in self.streams if other.by != "report" and other is not stream
+        )
+
+    def account(self, account_id: str) -> Account | None:
+        return next((account for account in self.accounts if account.id == account_id), None)
+
+    def today_of(self, account: Account) -> date:
+        """The account's calendar day, now."""
+        return today(self._clock.now(), account.zone)
+
+    def start_of(self, account: Account) -> date:
+        """Where an account that was never loaded begins."""
+        return self._start or self.today_of(account) - timedelta(days=30)
+
+    def days_since(self, loaded: Days | None, account: Account) -> Days | None:
+        """The days that are due: those of the backfill, or what is new since `loaded`."""
+        if self.asked.days is not None:
+            return self.asked.days
+        return since(loaded, self.start_of(account), self._lookback, self.today_of(account))
+
+    def open_lane(self, stream: Stream, account: Account | None) -> Lane:
+        """The lane of a stream and account, made where there is none yet."""
+        account_id = account.id if account else None
+        for lane in self.lanes:
+            if lane.stream == stream.name and lane.account_id == account_id:
+                return lane
+        # listing the accounts is what reading the vendor's own stream costs
+        meter = self._listing if account is None else Meter()
+        lane = Lane(stream.name, account, self._clock.now(), meter=meter)
+        self.lanes.append(lane)
+        return lane
+
+    def close_lanes(self, stream: Stream, still_busy: set[int]) -> None:
+        """Close the lanes of a stream that have nothing left to do."""
+        for lane in self.lanes:
+            if lane.stream == stream.name and id(lane) not in still_busy:
+                self._close(lane)
+
+    @property
+    def spent(self) -> bool:
+        """Whether this piece has used up its share of the budget or of time."""
+        piece = self._piece
+        return piece is not None and (
+            self.session.total.requests >= piece.requests or self._clock.monotonic() >= piece.until
+        )
+
+    def _plan(self, stream: Stream, positions: Positions) -> Iterator[_Task]:
+        """What is left to read of a stream, oldest first in each lane."""
+        accounts = self.accounts
+        if stream.by == "vendor":
+            yield _Task(self.open_lane(stream, None), None, moves_position=False)
+            return
+        for account in accounts:
+            lane = self.open_lane(stream, account)
+            if not stream.dated:
+                yield _Task(lane, None, moves_position=False)
+                continue
+            days = self.asked.days
+            if days is None:
+                days = self.days_since(positions.loaded(account.id, stream.name), account)
+            lane.window = days
+            # what is new comes first: an old day that still cannot be had must not keep it away
+            for part in days.parts(len(days) if stream.by == "day" else 1) if days else ():
+                yield _Task(lane, part, moves_position=self.asked.days is None)
+            retried = positions.incomplete(account.id, stream.name) if self.asked.days is None else []
+            for day in retried:
+                if days is None or day not in days:
+                    yield _Task(lane, Days(day, day), moves_position=False)
+            if days is None and not retried:
+                self._close(lane)
+
+    def _begin(self, stream: Stream, task: _Task) -> _Task:
+        if self._refused is not None and not task.lane.stopped:
+            # an error of its own, because an error names the lane that it stopped
+            refused = AccessError(self._refused.message, status=self._refused.status, remedy=self._refused.remedy)
+            self.fail_lane(task.lane, refused, task.days)
+        if task.future is None and not task.lane.stopped:
+            task.future = self._pool.submit(self._read, stream, task.lane.account, task.days, task.lane.meter)
+        return task
+
+    def _loaded(self, task: _Task, batch: Batch, positions: Positions) -> None:
+        lane = task.lane
+        lane.rows += next(iter(batch.values())).num_rows if batch else 0
+        if task.days is not None and lane.account is not None:
+            positions.mark_complete(lane.account.id, lane.stream, task.days)
+            if task.moves_position:
+                positions.advance(lane.account.id, lane.stream, task.days)
+            else:
+                self._out_of_order.add(task.days)
+
+    def _incomplete(self, task: _Task, error: CeilingError, positions: Positions) -> None:
+        lane = task.lane
+        if task.days is None or lane.account is None:
+            self.fail_lane(lane, error, task.days)
+            return
+        positions.mark_incomplete(lane.account.id, lane.stream, task.days.first, error.message)
+        if task.moves_position:
+            positions.advance(lane.account.id, lane.stream, task.days)
+        self._crowded = True
+        error.locate(self.vendor, f"account {lane.account.id}", lane.stream, str(task.days))
+        lane.incomplete[task.days.first] = str(error)
+        log.warning("%s", error)
+
+    def read_otherwise(self, account_id: str, stream: str, day: date, how: str) -> None:
+        """A day that the stream could not read in full has been read in full by other means."""
+        for lane in self.lanes:
+            if lane.stream == stream and lane.account_id == account_id:
+                lane.incomplete.pop(day, None)
+                lane.notes.append(f"{day} was read {how}")
+
+    def fail_lane(self, lane: Lane, error: SourceError, days: Days | None, *, stop: bool = True) -> None:
+        """Note that something of a lane could not be had; with `stop` nothing more of it is tried."""
+        account = f"account {lane.account.id}" if lane.account else None
+        text = str(error.locate(self.vendor, account, lane.stream, str(days) if days else None))
+        lane.stopped = lane.stopped or stop
+        lane.status = "skipped" if isinstance(error, NotEntitledError) else "failed"
+        lane.errors.append(text)
+        if stop:
+            lane.finished_at = self._clock.now()
+        if isinstance(error, AccessError) and error.status == 401:
+            self._refused = error
+        log.warning("%s%s", "skipped: " if lane.status == "skipped" else "", text)
+
+    def _finish(self, lane: Lane, *left: "deque[_Task]") -> None:
+        """Close a lane of which nothing is left to read."""
+        if not any(task.lane is lane for tasks in left for task in tasks):
+            self._close(lane)
+
+    def _close(self, lane: Lane) -> None:
+        if lane.finished_at is None:
+            lane.finished_at = self._clock.now()
+            lane.status = "ok" if lane.status == "running" else lane.status
+            whose = f" of account {lane.account_id}" if lane.account else ""
+            log.info("%s: %s%s: %s rows", self.vendor, lane.stream, whose, f"{lane.rows:,}")
+
+
+def _named(error: Exception) -> SourceError:
+    """A mistake of ours is one lane's failure too; its traceback is for whoever reads the log at debug level."""
+    if isinstance(error, SourceError):
+        return error
+    log.debug("unexpected", exc_info=error)
+    return SourceError(f"unexpected {type(error).__name__}: {error}", remedy="please report this")
+
+
+def _split(task: _Task, pages: int, queue: "deque[_Task]", running: "deque[_Task]") -> None:
+    """Cut a window that the vendor would cut off; what follows it in its lane waits behind the parts."""
+    assert task.days is not None
+    parts = [_Task(task.lane, days, task.moves_position) for days in task.days.parts(max(2, math.ceil(pages / 80)))]
+    later = [other for other in running if other.lane is task.lane]
+    others = [other for other in running if other.lane is not task.lane]
+    running.clear()
+    running.extend(others)
+    queue.extendleft(reversed(parts + later))
+
+
+def _is_new(table: Table, known: Mapping[str, Any]) -> bool:
+    """Whether a table, or one of its declared columns, has never been loaded."""
+    return not set(table.schema.names) <= set(known.get(table.name, {}).get("columns", {}))
+
+
+class _Outbox:
+    """Rows on their way to dlt: whole scopes with their markers, repeats removed.
+
+    Tables without a scope (and the children of their rows) are kept to the end of the piece, because the last state
+    that was seen of a row is the one to load.
+    """
+
+    def __init__(self, stream: Stream, known: Mapping[str, Any]) -> None:
+        self._tables = {table.name: table for table in stream.tables}
+        self._parts: dict[str, list[pa.Table]] = {name: [] for name in self._tables}
+        self._hinted: set[str] = set()
+        self.rows = 0
+        for table in stream.tables:
+            if _is_new(table, known):
+                self._parts[table.name].append(table.markers())
+
+    def add(self, batch: Batch, account: Account | None, days: Days | None) -> None:
+        for name, table in self._tables.items():
+            rows = batch[name]
+            self.rows += rows.num_rows
+            if table.owner:
+                owner = self._tables[table.owner]
+                keys = batch[owner.name].select(list(owner.key)).to_pydict().values()
+                rows = concat([table.markers(zip(*keys, strict=True)), rows])
+            elif table.scope:
+                ids = (account.id,) if account else ()
+                rows = concat([table.markers([(*ids, day) for day in days] if days else [ids]), rows])
+            self._parts[name].append(rows)
+
+    def flush(self, everything: bool = False) -> Iterator[Any]:
+        for name, table in self._tables.items():
+            parts = self._parts[name]
+            if not parts or not (everything or (table.scope and not table.owner)):
+                continue
+            if table.owner:
+                rows = last_batch_of_each(parts, table.scope)
+            else:
+                rows = concat(parts) if table.scope else last_of_each(concat(parts), table.key)
+            self._parts[name] = []
+            if not rows.num_rows:
+                # dlt's fast path into PostgreSQL does not take a file without rows
+                continue
+            hinted = name in self._hinted
+            self._hinted.add(name)
+            yield (
+                dlt.mark.with_table_name(rows, name)
+                if hinted
+                else dlt.mark.with_hints(rows, table.resource_hints(), create_table_variant=True)
+            )
+        self.rows = 0

@@ -1,0 +1,306 @@
+"""What a table is, and how a page of JSON becomes its typed columns.
+
+A vendor declares its tables once; types, keys, hints for dlt and the documentation follow from the declaration.
+Rows that are re-read replace what stands in the warehouse for the same `scope` (a day, an account, a parent row). A
+scope that has become empty is replaced as well: a *marker* row names it, widens the delete, and is never inserted.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from functools import cached_property
+from itertools import count
+from typing import Any, Literal
+
+import dlt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from .errors import AnswerError
+from .windows import parse_day, parse_instant
+
+Json = Any
+Row = Mapping[str, Json]
+Type = Literal["id", "text", "bigint", "bool", "decimal", "date", "timestamp", "json"]
+
+ARROW: dict[Type, pa.DataType] = {
+    "id": pa.string(),
+    "text": pa.string(),
+    "bigint": pa.int64(),
+    "bool": pa.bool_(),
+    "decimal": pa.decimal128(38, 9),
+    "date": pa.date32(),
+    "timestamp": pa.timestamp("us", "UTC"),
+    "json": pa.string(),
+}
+_MARKS: dict[Type, object] = {"id": "", "text": "", "bigint": -1, "date": date(1970, 1, 1)}
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: `at` is where its value stands in the vendor's object, e.g. `attributes.name`.
+
+    An empty `at` is the object itself; None is filled in by the caller of `Table.rows`. `parent` columns of a child
+    table take theirs from the object that holds the list. `read` turns the vendor's value into the column's, where
+    that is more than a change of type.
+    """
+
+    name: str
+    type: Type = "text"
+    at: str | None = None
+    parent: bool = False
+    read: Callable[[Json], object] | None = None
+    about: str = ""
+
+
+@dataclass(frozen=True)
+class Newest:
+    """Columns of a table that are those of the newest row of another, whatever the order in which days are read.
+
+    `on` pairs the table's key columns with the other's; `by` is the other's column that makes a row the newest.
+    """
+
+    table: str
+    on: tuple[tuple[str, str], ...]
+    by: str
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table of a vendor's dataset.
+
+    `scope` names the columns whose values are replaced together; without one, rows replace rows of the same `key`.
+    `owner` is the table whose rows a child row belongs to, where the scope is that row's key. `filled_by` is a table
+    with the same key that supplies rows and values which this one lacks.
+    `each` is the list inside the vendor's object whose elements are the rows (a child table); `position` counts them.
+    `open` is the object whose unknown fields become new text columns; `elsewhere` are fields of it that other
+    tables hold.
+    """
+
+    name: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...]
+    scope: tuple[str, ...] = ()
+    owner: str | None = None
+    newest: Newest | None = None
+    filled_by: str | None = None
+    each: str = ""
+    open: str | None = None
+    elsewhere: frozenset[str] = field(default_factory=frozenset)
+    about: str = ""
+
+    @cached_property
+    def schema(self) -> pa.Schema:
+        """The declared columns as Arrow fields; key columns are not null."""
+        return pa.schema([pa.field(c.name, ARROW[c.type], nullable=c.name not in self.key) for c in self.columns])
+
+    @cached_property
+    def known(self) -> frozenset[str]:
+        """The fields of the open object that have a column or a table already."""
+        if self.open is None:
+            return frozenset()
+        prefix = f"{self.open}." if self.open else ""
+        own = (c.at for c in self.columns if c.at and not c.parent and c.at.startswith(prefix))
+        return self.elsewhere | {at.removeprefix(prefix).split(".")[0] for at in own}
+
+    @property
+    def guard(self) -> str:
+        """The SQL condition that tells rows from markers."""
+        column = self.key[-1]
+        kind = next(c.type for c in self.columns if c.name == column)
+        return f"{column} >= 0" if kind == "bigint" else f"{column} <> ''"
+
+    @property
+    def hints(self) -> dict[str, Any]:
+        """dlt's hints: types that Arrow cannot say, the key that removes repeats, the scope that is replaced."""
+        merge: dict[str, Any] = {"disposition": "merge", "strategy": "delete-insert", "source_filter": self.guard}
+        if self.scope:
+            # a key and a merge key together would be joined by OR, which no database looks up quickly
+            columns = ", ".join(self.scope)
+            merge["destination_scope"] = f"({columns}) IN (SELECT {columns} FROM {{staging_table}})"  # noqa: S608 — own names
+        return {
+            "write_disposition": merge,
+            "primary_key": list(self.key),
+            "columns": {c.name: {"data_type": "json"} for c in self.columns if c.type == "json"},
+        }
+
+    def resource_hints(self) -> Any:
+        """The hints in the form that `dlt.mark.with_hints` takes."""
+        return dlt.mark.make_hints(table_name=self.name, **self.hints)
+
+    def hinted(self, rows: pa.Table) -> Any:
+        """Rows as an item that a dlt resource of any name may yield."""
+        return dlt.mark.with_hints(rows, self.resource_hints(), create_table_variant=True)
+
+    def rows(self, objects: Sequence[Row], **given: object) -> pa.Table:
+        """Turn vendor objects into typed columns.
+
+        `given` holds the columns whose `at` is None: one value for all rows. Raises AnswerError where a value cannot
+        be read as its column's type or a key is missing.
+        """
+        parents: Sequence[Row] = objects
+        positions: list[int] = []
+        if self.each:
+            lists = [value or () for value in _values(objects, self.each)]
+            for value in lists:
+                if not isinstance(value, (list, tuple)):
+                    raise AnswerError(f"{self.name}: expected a list at {self.each!r}, got {value!r:.80}")
+            parents = [parent for parent, value in zip(objects, lists, strict=True) for _ in value]
+            positions = [n for value in lists for n in range(len(value))]
+            objects = [element for value in lists for element in value]
+        arrays: dict[str, pa.Array] = {}
+        for column in self.columns:
+            if column.at is None:
+                values = positions if column.name == "position" else [given[column.name]] * len(objects)
+            else:
+                values = _values(parents if column.parent else objects, column.at)
+            arrays[column.name] = self._array(column, values)
+        for name in self.key:
+            if arrays[name].null_count:
+                raise AnswerError(f"{self.name}: a row has no {name}")
+        fields = list(self.schema)
+        if self.open is not None:
+            holders = [h if isinstance(h, dict) else {} for h in _values(objects, self.open)]
+            for name in sorted(set().union(*holders) - self.known):
+                snake = snake_case(name) or "unnamed"
+                # two names may become one: neither field is dropped
+                free = next(f for n in count(1) if (f := snake if n == 1 else f"{snake}_{n}") not in arrays)
+                arrays[free] = pa.array([_as_text(h.get(name)) for h in holders], pa.string())
+                fields.append(pa.field(free, pa.string()))
+        return pa.table(list(arrays.values()), schema=pa.schema(fields))
+
+    def markers(self, scopes: Iterable[Sequence[object]] = ((),)) -> pa.Table:
+        """Marker rows: one for each tuple of scope values; without any, one that only makes the table known."""
+        named = list(scopes)
+        arrays = []
+        for column in self.columns:
+            mark = _MARKS.get(column.type) if column.name in (*self.key, *self.scope) else None
+            place = self.scope.index(column.name) if column.name in self.scope else len(self.scope)
+            values = [scope[place] if place < len(scope) else mark for scope in named]
+            arrays.append(pa.array(values, ARROW[column.type]))
+        return pa.table(arrays, schema=self.schema)
+
+    def _array(self, column: Column, values: Sequence[object]) -> pa.Array:
+        convert = _CONVERT[column.type]
+        try:
+            if column.read is not None:
+                values = [None if v is None else column.read(v) for v in values]
+            # Arrow would cut off the fraction of a float without a word
+            if column.type in _STRAIGHT and not (column.type == "bigint" and float in set(map(type, values))):
+                # the vendor's own type in nearly every page: no work for each value
+                try:
+                    array = pa.array(values, ARROW[column.type])
+                    return _blank_to_null(array) if column.type == "id" else array
+                except (pa.ArrowInvalid, pa.ArrowTypeError):
+                    pass
+            return pa.array([None if v is None else convert(v) for v in values], ARROW[column.type])
+        except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, pa.ArrowException) as error:
+            raise AnswerError(f"{self.name}.{column.name}: cannot be read as {column.type} ({error})") from None
+
+
+def last_of_each(rows: pa.Table, key: Sequence[str]) -> pa.Table:
+    """The last row of each key, in the order of the rows."""
+    numbered = rows.select(list(key)).append_column("#", pa.array(range(rows.num_rows), pa.int64()))
+    last = numbered.group_by(list(key)).aggregate([("#", "max")])["#_max"]
+    return rows if len(last) == rows.num_rows else rows.take(last.combine_chunks().sort())
+
+
+def last_batch_of_each(batches: Sequence[pa.Table], scope: Sequence[str]) -> pa.Table:
+    """For each scope, the rows of the last batch that has some."""
+    parts = [batch.append_column("#", pa.array([n] * batch.num_rows, pa.int64())) for n, batch in enumerate(batches)]
+    rows = concat(parts)
+    newest = rows.group_by(list(scope)).aggregate([("#", "max")]).rename_columns([*scope, "#"])
+    return rows.join(newest, keys=[*scope, "#"], join_type="left semi").drop_columns(["#"])
+
+
+def within(rows: pa.Table, column: str, first: date, last: date) -> pa.Table:
+    """The rows whose `column` lies between two days, both inclusive."""
+    days = rows[column]
+    low, high = pa.scalar(first, pa.date32()), pa.scalar(last, pa.date32())
+    return rows.filter(pc.and_(pc.greater_equal(days, low), pc.less_equal(days, high)))
+
+
+def concat(parts: Sequence[pa.Table]) -> pa.Table:
+    """One table of several, with the columns of all of them."""
+    return parts[0] if len(parts) == 1 else pa.concat_tables(parts, promote_options="default")
+
+
+def snake_case(name: str) -> str:
+    """`requestUrl` → `request_url`."""
+    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name)
+    # the letters and single underscores that dlt keeps: two names that become one there would be refused
+    return re.sub(r"[^A-Za-z0-9]+", "_", spaced).strip("_").lower()
+
+
+def _values(objects: Sequence[Json], path: str) -> list[Json]:
+    values = list(objects)
+    for step in path.split(".") if path else ():
+        values = [v.get(step) if isinstance(v, dict) else None for v in values]
+    return values
+
+
+def _blank_to_null(array: pa.Array) -> pa.Array:
+    return pc.if_else(pc.equal(array, ""), pa.scalar(None, pa.string()), array)
+
+
+def _as_text(value: object) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _as_id(value: object) -> str | None:
+    return _as_text(value) or None
+
+
+def _as_json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _as_integer(value: object) -> int | None:
+    if value == "":
+        return None
+    number = Decimal(str(value))
+    # the bounds come first: all the digits of 1e999999999 would take for ever
+    if isinstance(value, bool) or not -(2**63) <= number < 2**63 or number != number.to_integral_value():
+        raise ValueError(f"{value!r} is not a whole number of 64 bits")
+    return int(number)
+
+
+def _as_decimal(value: object) -> Decimal | None:
+    return None if value == "" else Decimal(str(value)).quantize(Decimal("1e-9"))
+
+
+def _as_bool(value: object) -> bool | None:
+    if value == "":
+        return None
+    try:
+        return {"true": True, "1": True, "false": False, "0": False}[str(value).lower()]
+    except KeyError:
+        raise ValueError(f"{value!r} is neither true nor false") from None
+
+
+def _as_day(value: object) -> date | None:
+    # a vendor may send an instant where it documents a day
+    return None if value == "" else parse_day(str(value)[:10])
+
+
+def _as_instant(value: object) -> object:
+    return None if value == "" else parse_instant(str(value))
+
+
+_STRAIGHT: frozenset[Type] = frozenset({"id", "text", "bigint", "bool"})
+_CONVERT: dict[Type, Callable[[Any], object]] = {
+    "id": _as_id,
+    "text": _as_text,
+    "bigint": _as_integer,
+    "bool": _as_bool,
+    "decimal": _as_decimal,
+    "date": _as_day,
+    "timestamp": _as_instant,
+    "json": _as_json,
+}

@@ -1,0 +1,123 @@
+"""Killed at any moment and run again to its end, a sync leaves what an undisturbed one leaves."""
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import timedelta
+
+import pytest
+
+from pipelines.warehouse import Warehouse
+from sandbox import Sandbox
+from sources.clock import Clock
+from tests.conformance.conftest import Build, House
+from tests.pipelines.cli_process import Started, settings, simulated, start
+from tests.reading import Rows, tables_of
+
+# some requests, not all: three commits or so in a run
+PIECE = timedelta(seconds=0.25)
+
+
+@dataclass
+class Undisturbed:
+    """What a sync takes, and leaves, when nobody disturbs it."""
+
+    sandbox: Sandbox
+    requests: int
+    seconds: float
+    tables: dict[str, Rows]
+
+
+@dataclass(frozen=True)
+class Watched:
+    """A sync at work, as somebody sees it who waits for the moment to kill it."""
+
+    vendor: str
+    warehouse: Warehouse
+    undisturbed: Undisturbed
+    requests_before: int
+    started: float
+
+    def asked(self, share: float) -> bool:
+        """Whether this share of an undisturbed run's requests has been made."""
+        made = self.undisturbed.sandbox.requests.count(vendor=self.vendor) - self.requests_before
+        return made >= max(share * self.undisturbed.requests, 1)
+
+    def passed(self, share: float) -> bool:
+        """Whether this share of an undisturbed run's time has passed."""
+        return time.monotonic() - self.started >= share * self.undisturbed.seconds
+
+    def found(self, pattern: str) -> bool:
+        """Whether there is such a file among those of the pipeline."""
+        return any((self.warehouse.working_dir / self.vendor).glob(pattern))
+
+
+MOMENTS: dict[str, Callable[[Watched], bool]] = {
+    "at the first request": lambda run: run.asked(0),
+    "after half of the requests": lambda run: run.asked(0.5),
+    "after a third of the time": lambda run: run.passed(0.33),
+    "after two thirds of the time": lambda run: run.passed(0.66),
+    "between extract and normalize": lambda run: run.found("normalize/extracted/*/schema.json"),
+    "before the load": lambda run: run.found("load/normalized/*/schema.json"),
+    "in the load": lambda run: run.found("load/normalized/*/completed_jobs/*"),
+    "after the first commit": lambda run: run.found("load/loaded/*"),
+}
+
+
+def at_work(house: House) -> Started:
+    with house.inside():
+        return start("sync", house.vendor, "--destination", house.destination, piece=PIECE)
+
+
+@pytest.fixture(scope="module")
+def open_beside(build: Build, vendor: str, place: str) -> Callable[[Sandbox], House]:
+    """Opens empty houses beside a sandbox in real time."""
+
+    def make(sandbox: Sandbox) -> House:
+        house = build(vendor, place, Clock(), sandbox)
+        house.settings.update(settings(sandbox))
+        return house
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def undisturbed(open_beside: Callable[[Sandbox], House], vendor: str) -> Iterator[Undisturbed]:
+    with ExitStack() as stack:
+        sandbox = stack.enter_context(simulated())
+        house = open_beside(sandbox)
+        began = time.monotonic()
+        ended = at_work(house).wait()
+        assert ended.exit_code == 0, ended
+        seconds = time.monotonic() - began
+        yield Undisturbed(sandbox, sandbox.requests.count(vendor=vendor), seconds, comparable(house))
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_killed_and_resumed_equals_undisturbed(
+    undisturbed: Undisturbed, open_beside: Callable[[Sandbox], House], moment: str
+) -> None:
+    house = open_beside(undisturbed.sandbox)
+    made = undisturbed.sandbox.requests.count(vendor=house.vendor)
+    run = at_work(house)
+    watched = Watched(house.vendor, house.warehouse, undisturbed, made, time.monotonic())
+    run.when(lambda: MOMENTS[moment](watched))
+    run.signal(signal.SIGKILL)
+    assert run.wait().exit_code in (-signal.SIGKILL, 0)
+    house.sync()
+    found = comparable(house)
+    for table, rows in undisturbed.tables.items():
+        assert found[table] == rows, table
+
+
+def comparable(house: House) -> dict[str, Rows]:
+    """All tables, but for the instants that are ours: when something was seen differs from run to run."""
+    tables = house.tables()
+    for table in tables_of(house.vendor):
+        ours = {column.name for column in table.columns if column.type == "timestamp" and column.at is None}
+        for row in tables[table.name]:
+            for name in ours:
+                row[name] = row[name] is None
+    return tables

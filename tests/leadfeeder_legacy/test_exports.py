@@ -1,0 +1,296 @@
+"""Export requests: whatever happens between submit and load, each feed and window is asked for once and lands whole."""
+
+from collections.abc import Callable
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+
+from pipelines.status import positions
+from pipelines.sync import Summary, sync
+from pipelines.warehouse import Warehouse
+from sandbox import Sandbox, World
+from sources.streams import Asked
+from sources.windows import Days
+from tests.conftest import FakeClock
+from tests.reading import in_order, rows_of
+
+VENDOR = "leadfeeder_legacy"
+START = date(2026, 2, 20)
+TODAY = date(2026, 3, 18)
+FEEDS = ("all_leads", "new_leads", "recommended_leads", "followed_companies")
+
+Serve = Callable[..., Sandbox]
+Run = Callable[..., Summary]
+
+
+@pytest.fixture
+def run(warehouse: Warehouse, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> Run:
+    monkeypatch.setenv("SOURCES__LEADFEEDER_LEGACY__START_DATE", START.isoformat())
+
+    def start(expect: int = 0, wait: bool = True, **asked: Any) -> Summary:
+        asked.setdefault("streams", frozenset({"feed_leads"}))
+        summary = sync(Warehouse(warehouse.name, clock=clock), asked=Asked(**asked), clock=clock, wait=wait)
+        assert summary.exit_code == expect, summary.as_dict()
+        return summary
+
+    return start
+
+
+@pytest.fixture
+def sandbox(serve: Serve, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
+    monkeypatch.setenv("SOURCES__LEADFEEDER_LEGACY__EXPORT_FEEDS", '["all_leads"]')
+    return serve(World(days=30, accounts=2, visits_per_day=4, clock=clock.epoch))
+
+
+def windows_of(sandbox: Sandbox, account: str) -> dict[date, tuple[date, date]]:
+    return {date(2026, 2, 1): (START, date(2026, 2, 28)), date(2026, 3, 1): (date(2026, 3, 1), TODAY)}
+
+
+def expected(sandbox: Sandbox, feed: str = "all_leads") -> list[dict[str, Any]]:
+    rows = []
+    for account in sandbox.world.accounts:
+        for window_start, (first, last) in windows_of(sandbox, account).items():
+            window = sandbox.world.window(account, first, last, "account")
+            for figures in window.of_feed(sandbox.world.account(account).feeds[feed]):
+                visits = figures.visits
+                rows.append(
+                    {
+                        "account_id": account,
+                        "custom_feed_id": feed,
+                        "window_start": window_start,
+                        "lead_id": figures.lead.id,
+                        "start_date": first,
+                        "end_date": last,
+                        "visits": len(visits) if isinstance(visits, (list, tuple)) else visits,
+                    }
+                )
+    return in_order(rows)
+
+
+def assert_equal(warehouse: Warehouse, sandbox: Sandbox) -> None:
+    wanted = expected(sandbox)
+    assert wanted
+    found = [{name: row[name] for name in wanted[0]} for row in rows_of(warehouse, VENDOR, "feed_leads")]
+    assert in_order(found) == wanted
+    leads = {(row["account_id"], row["id"]) for row in rows_of(warehouse, VENDOR, "leads")}
+    assert {(row["account_id"], row["lead_id"]) for row in found} <= leads
+
+
+def posts(sandbox: Sandbox) -> int:
+    """Requests that the vendor took."""
+    return sandbox.requests.count("/export-requests", method="POST", status=200)
+
+
+def test_reports_land_whole(warehouse: Warehouse, sandbox: Sandbox, run: Run) -> None:
+    run()
+    assert_equal(warehouse, sandbox)
+    assert posts(sandbox) == 4
+    ledger = warehouse.query(
+        f"SELECT status, attempts, row_count, finished_at, created_at FROM {VENDOR}.export_requests"
+    )
+    assert [(status, attempts) for status, attempts, *_ in ledger] == [("processed", 1)] * 4
+    assert all(count and finished and created for _, _, count, finished, created in ledger)
+    assert positions(warehouse, VENDOR).loaded("6001", "feed_leads/all_leads") == Days(START, TODAY)
+
+
+def test_every_feed_by_default(
+    warehouse: Warehouse, sandbox: Sandbox, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SOURCES__LEADFEEDER_LEGACY__EXPORT_FEEDS")
+    run(accounts=frozenset({"6001"}))
+    feeds = set(sandbox.world.account("6001").feeds)
+    assert {feed for (feed,) in warehouse.query(f"SELECT custom_feed_id FROM {VENDOR}.export_requests")} == feeds
+    assert posts(sandbox) == 2 * len(feeds)
+    assert sandbox.requests.count(status=429) == 0
+
+
+def test_only_the_current_window_is_asked_again(
+    warehouse: Warehouse, sandbox: Sandbox, run: Run, clock: FakeClock
+) -> None:
+    run()
+    sandbox.requests.clear()
+    sandbox.world.add_visits("6001", TODAY - timedelta(days=1), 3)
+    run()
+    assert posts(sandbox) == 2
+    assert_equal(warehouse, sandbox)
+
+
+def test_no_wait_leaves_requests_to_the_next_run(warehouse: Warehouse, sandbox: Sandbox, run: Run) -> None:
+    sandbox.leadfeeder_legacy.options.exports.never_ready = True
+    summary = run(wait=False)
+    notes = [note for vendor in summary.vendors for stream in vendor.streams for note in stream.notes]
+    assert len(notes) == 2
+    assert all("2 export requests are pending" in note for note in notes)
+    assert posts(sandbox) == 4
+    assert rows_of(warehouse, VENDOR, "feed_leads") == []
+    sandbox.leadfeeder_legacy.options.exports.never_ready = False
+    run(wait=False)
+    run(wait=False)
+    assert posts(sandbox) == 4
+    assert_equal(warehouse, sandbox)
+
+
+def test_failed_reports_are_asked_for_again(warehouse: Warehouse, sandbox: Sandbox, run: Run) -> None:
+    sandbox.leadfeeder_legacy.options.exports.fail_next = 2
+    run()
+    assert posts(sandbox) == 6
+    assert_equal(warehouse, sandbox)
+    statuses = [s for (s,) in warehouse.query(f"SELECT status FROM {VENDOR}.export_requests ORDER BY status")]
+    assert statuses == ["failed"] * 2 + ["processed"] * 4
+
+
+def test_a_window_that_keeps_failing_is_an_error_of_its_own(
+    warehouse: Warehouse, sandbox: Sandbox, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOURCES__LEADFEEDER_LEGACY__EXPORT_ATTEMPTS", "1")
+    sandbox.leadfeeder_legacy.options.exports.fail_next = 1
+    summary = run(expect=1)
+    errors = [s.error for v in summary.vendors for s in v.streams if s.error]
+    assert len(errors) == 1
+    assert "feed all_leads" in errors[0]
+    assert len({(r["account_id"], r["window_start"]) for r in rows_of(warehouse, VENDOR, "feed_leads")}) == 3
+    run()
+    assert_equal(warehouse, sandbox)
+
+
+@pytest.mark.parametrize("status", [403, 404, 410])
+def test_an_expired_url_is_asked_for_afresh(warehouse: Warehouse, sandbox: Sandbox, run: Run, status: int) -> None:
+    exports = sandbox.leadfeeder_legacy.options.exports
+    exports.expire_next, exports.expired_status = 1, status
+    run()
+    assert posts(sandbox) == 4
+    assert_equal(warehouse, sandbox)
+
+
+def test_a_report_that_is_gone_is_asked_for_again(warehouse: Warehouse, sandbox: Sandbox, run: Run) -> None:
+    sandbox.leadfeeder_legacy.options.exports.expire_next = 2
+    run(accounts=frozenset({"6001"}))
+    assert posts(sandbox) == 3
+
+
+@pytest.mark.parametrize("fault", ["cut_body", "short_body", "html", "wrong_shape"])
+def test_a_damaged_report_is_fetched_again(warehouse: Warehouse, sandbox: Sandbox, run: Run, fault: str) -> None:
+    sandbox.faults.add(fault, path="*/download/*", times=2)
+    run()
+    assert not sandbox.faults.pending
+    assert posts(sandbox) == 4
+    assert_equal(warehouse, sandbox)
+
+
+@pytest.mark.parametrize("fault", ["cut_headers", "status"])
+def test_an_unclear_answer_is_noted_and_asked_again(
+    warehouse: Warehouse, sandbox: Sandbox, run: Run, fault: str
+) -> None:
+    sandbox.faults.add(fault, path="*/export-requests", method="POST", times=1)
+    run()
+    assert sandbox.requests.count("/export-requests", method="POST") == 5
+    assert_equal(warehouse, sandbox)
+    lost = warehouse.query(f"SELECT id, error FROM {VENDOR}.export_requests WHERE status = 'unclear'")
+    assert len(lost) == 1
+    assert lost[0][1]
+
+
+def test_an_unknown_status_is_named(warehouse: Warehouse, sandbox: Sandbox, run: Run) -> None:
+    sandbox.leadfeeder_legacy.options.exports.status_text = "archived"
+    summary = run(expect=1)
+    assert all("'archived'" in str(s.error) for v in summary.vendors for s in v.streams)
+    sandbox.leadfeeder_legacy.options.exports.status_text = None
+    run()
+    assert posts(sandbox) == 4
+    assert_equal(warehouse, sandbox)
+
+
+def test_too_old_requests_are_given_up(
+    warehouse: Warehouse, sandbox: Sandbox, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOURCES__LEADFEEDER_LEGACY__EXPORT_MAX_AGE", "5m")
+    sandbox.leadfeeder_legacy.options.exports.never_ready = True
+    summary = run(expect=1)
+    assert all("export_max_age" in str(s.error) for v in summary.vendors for s in v.streams)
+    sandbox.leadfeeder_legacy.options.exports.never_ready = False
+    run()
+    assert posts(sandbox) == 8
+    assert_equal(warehouse, sandbox)
+
+
+def test_a_run_does_not_wait_longer_than_it_may(
+    warehouse: Warehouse, sandbox: Sandbox, run: Run, clock: FakeClock
+) -> None:
+    sandbox.leadfeeder_legacy.options.exports.never_ready = True
+    house = Warehouse(warehouse.name, clock=clock)
+    summary = sync(house, asked=Asked(streams=frozenset({"feed_leads"})), clock=clock, max_wait=timedelta(minutes=3))
+    assert summary.exit_code == 1
+    assert all("wait longer with --max-wait" in str(s.error) for v in summary.vendors for s in v.streams)
+    sandbox.leadfeeder_legacy.options.exports.never_ready = False
+    run()
+    assert posts(sandbox) == 4
+    assert_equal(warehouse, sandbox)
+
+
+def test_the_token_stays_at_home(warehouse: Warehouse, sandbox: Sandbox, run: Run) -> None:
+    sandbox.leadfeeder_legacy.options.exports.download_host = "other"
+    run()
+    assert_equal(warehouse, sandbox)
+    downloads = sandbox.requests.find("*/download/*")
+    assert downloads
+    assert not any("authorization" in {name.lower() for name in seen.headers} for seen in downloads)
+    assert not any(sandbox.leadfeeder_legacy.options.token in str(seen.headers) for seen in downloads)
+
+
+def test_a_removed_lead_leaves_its_window(warehouse: Warehouse, sandbox: Sandbox, run: Run) -> None:
+    run()
+    for offset in range(18):
+        sandbox.world.empty_day("6002", TODAY - timedelta(days=offset))
+    run()
+    assert not [
+        row
+        for row in rows_of(warehouse, VENDOR, "feed_leads")
+        if (row["account_id"], row["window_start"]) == ("6002", date(2026, 3, 1))
+    ]
+
+
+def test_reports_fill_but_never_blank(warehouse: Warehouse, sandbox: Sandbox, run: Run) -> None:
+    run(streams=frozenset({"leads", "feed_leads"}))
+    before = {(r["account_id"], r["id"]): r for r in rows_of(warehouse, VENDOR, "leads")}
+    assert [row for row in before.values() if row["phone"]]
+    run()
+    after = {(r["account_id"], r["id"]): r for r in rows_of(warehouse, VENDOR, "leads")}
+    assert after == before
+
+
+def test_a_crowded_day_goes_through_an_export_request(
+    warehouse: Warehouse, serve: Serve, run: Run, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOURCES__LEADFEEDER_LEGACY__START_DATE", "2026-03-16")
+    sandbox = serve(World(days=3, accounts=1, visits_per_day=5, clock=clock.epoch), limits=False)
+    crowded = date(2026, 3, 17)
+    sandbox.world.crowd_day("6001", crowded, 10_020)
+    summary = run(streams=frozenset({"leads"}))
+    assert posts(sandbox) == 1
+    days = [row for row in rows_of(warehouse, VENDOR, "lead_days") if row["date"] == crowded]
+    assert len(days) == 10_020
+    leads = {row["id"] for row in rows_of(warehouse, VENDOR, "leads")}
+    assert {row["lead_id"] for row in days} <= leads
+    assert warehouse.query("SELECT * FROM ops.incomplete_days") == []
+    notes = [note for vendor in summary.vendors for stream in vendor.streams for note in stream.notes]
+    assert notes == ["2026-03-17 was read by an export request"]
+
+
+def test_a_backfill_asks_for_the_windows_it_touches(warehouse: Warehouse, sandbox: Sandbox, run: Run) -> None:
+    run(days=Days(date(2026, 2, 25), date(2026, 3, 2)))
+    asked = warehouse.query(f"SELECT DISTINCT start_date, end_date FROM {VENDOR}.export_requests ORDER BY 1")
+    assert asked == [(START, date(2026, 2, 28)), (date(2026, 3, 1), TODAY)]
+    assert positions(warehouse, VENDOR).loaded("6001", "feed_leads/all_leads") is None
+
+
+def test_other_streams_load_while_exports_wait(
+    warehouse: Warehouse, sandbox: Sandbox, run: Run, clock: FakeClock
+) -> None:
+    sandbox.leadfeeder_legacy.options.exports.pending_seconds = 1200
+    run(streams=frozenset({"visits", "feed_leads"}))
+    ended = dict(warehouse.query("SELECT stream, max(finished_at) FROM ops.runs GROUP BY stream"))
+    assert ended["feed_leads"] - ended["visits"] > timedelta(seconds=600)
+    packages = warehouse.query(f"SELECT count(*) FROM {VENDOR}._dlt_loads")[0][0]
+    assert packages >= 2
+    assert_equal(warehouse, sandbox)

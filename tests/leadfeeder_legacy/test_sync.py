@@ -1,0 +1,338 @@
+"""The token API through the whole house: every row of every table is what the vendor holds, whatever happens to it."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipelines.status import positions
+from pipelines.sync import Summary, sync
+from pipelines.warehouse import Warehouse
+from sandbox import Sandbox, World
+from sources.streams import Asked
+from sources.windows import Days
+from tests.conftest import FakeClock
+from tests.leadfeeder_legacy.oracle import Oracle
+from tests.reading import dump, in_order, rows_of
+
+VENDOR = "leadfeeder_legacy"
+START = date(2026, 3, 12)
+# 15:30 UTC on this day is the same day in Helsinki and New York
+TODAY = date(2026, 3, 18)
+
+LAST_SEEN = {
+    "leads": ("account_id", "id"),
+    "lead_tags": ("account_id", "lead_id"),
+    "lead_industries": ("account_id", "lead_id"),
+    "locations": ("id",),
+}
+
+Serve = Callable[..., Sandbox]
+Run = Callable[..., Summary]
+
+
+@pytest.fixture
+def run(warehouse: Warehouse, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """One `leadhouse sync`; with `again` as a new process would do it."""
+    monkeypatch.setenv("SOURCES__LEADFEEDER_LEGACY__START_DATE", START.isoformat())
+    # export requests have tests of their own
+    monkeypatch.setenv("SOURCES__LEADFEEDER_LEGACY__EXPORT_FEEDS", "[]")
+
+    def start(expect: int = 0, **asked: Any) -> Summary:
+        summary = sync(Warehouse(warehouse.name, clock=clock), asked=Asked(**asked), clock=clock)
+        assert summary.exit_code == expect, summary.as_dict()
+        return summary
+
+    return start
+
+
+def assert_equal(warehouse: Warehouse, sandbox: Sandbox, spans: dict[str, tuple[date, date]] | None = None) -> None:
+    """The warehouse holds what the vendor holds; a lead's bounded dates are those of the last day it was seen on."""
+    spans = spans or dict.fromkeys(sandbox.world.accounts, (START, TODAY))
+    expected = Oracle(sandbox).tables(spans)
+    found = dump(warehouse, VENDOR)
+    for table, rows in expected.items():
+        if table in LAST_SEEN:
+            # a company and a place stay as they were last seen, also when no visit refers to them any more
+            key = LAST_SEEN[table]
+            owner = "locations" if table == "locations" else "leads"
+            known = {tuple(row[column] for column in LAST_SEEN[owner]) for row in expected[owner]}
+            found[table] = [row for row in found[table] if tuple(row[column] for column in key) in known]
+        assert in_order(found[table]) == in_order(rows), table
+
+
+def test_first_load_equals_the_vendor(warehouse: Warehouse, serve: Serve, run: Run) -> None:
+    sandbox = serve()
+    run()
+    assert_equal(warehouse, sandbox)
+
+
+@pytest.mark.parametrize("day_zone", ["account", "utc"])
+def test_time_passes(warehouse: Warehouse, serve: Serve, run: Run, clock: FakeClock, day_zone: str) -> None:
+    sandbox = serve()
+    sandbox.leadfeeder_legacy.options.day_zone = day_zone  # type: ignore[assignment]
+    world = sandbox.world
+    run()
+    clock.move(timedelta(hours=20))
+    tomorrow = TODAY + timedelta(days=1)
+    first, second = world.accounts
+    yesterday = TODAY - timedelta(days=1)
+    world.add_visits(first, yesterday, 5)
+    world.remove_visits(first, TODAY, 3)
+    world.grow_visit(first, world.visits(first, yesterday)[0].id)
+    world.empty_day(second, yesterday)
+    tagged = next(r for r in rows_of(warehouse, VENDOR, "lead_tags") if r["account_id"] == first)
+    # the lead comes back today and has lost its tags
+    world.add_visits(first, tomorrow, 1, lead_id=tagged["lead_id"])
+    world.retag(first, tagged["lead_id"], [])
+    world.add_feed(second, "4711", "Germany", country_code="DE")
+    world.remove_feed(first, "new_leads")
+    run()
+    span = (START, tomorrow)
+    assert_equal(warehouse, sandbox, {first: span, second: span})
+    assert not [r for r in rows_of(warehouse, VENDOR, "lead_tags") if r["lead_id"] == tagged["lead_id"]]
+    assert not [
+        r for r in rows_of(warehouse, VENDOR, "visits") if (r["account_id"], r["visit_date"]) == (second, yesterday)
+    ]
+
+
+@pytest.mark.parametrize("day_zone", ["account", "utc"])
+def test_either_day_zone(warehouse: Warehouse, serve: Serve, run: Run, day_zone: str, clock: FakeClock) -> None:
+    sandbox = serve(World(days=6, accounts=3, visits_per_day=60, clock=clock.epoch))
+    sandbox.leadfeeder_legacy.options.day_zone = day_zone  # type: ignore[assignment]
+    run()
+    assert_equal(warehouse, sandbox)
+    # a re-read in the middle replaces its days whole
+    run(days=Days(date(2026, 3, 14), date(2026, 3, 15)))
+    assert_equal(warehouse, sandbox)
+
+
+def test_second_run_changes_nothing(warehouse: Warehouse, serve: Serve, run: Run) -> None:
+    serve()
+    run()
+    before = dump(warehouse, VENDOR)
+    run()
+    assert dump(warehouse, VENDOR) == before
+
+
+def test_visits_without_links(warehouse: Warehouse, serve: Serve, run: Run, clock: FakeClock) -> None:
+    sandbox = serve(World(days=6, accounts=1, visits_per_day=50, clock=clock.epoch))
+    sandbox.leadfeeder_legacy.options.visit_links = False
+    run()
+    assert_equal(warehouse, sandbox)
+
+
+def test_last_page_names_a_null_successor(warehouse: Warehouse, serve: Serve, run: Run) -> None:
+    sandbox = serve()
+    sandbox.leadfeeder_legacy.options.last_next = "null"
+    run()
+    assert_equal(warehouse, sandbox)
+
+
+def test_later_account_starts_at_the_start(warehouse: Warehouse, serve: Serve, run: Run, clock: FakeClock) -> None:
+    sandbox = serve()
+    run()
+    clock.move(timedelta(days=1))
+    late = sandbox.world.add_account("Newcomer", timezone="UTC", visits_per_day=8)
+    run()
+    tomorrow = TODAY + timedelta(days=1)
+    assert_equal(warehouse, sandbox, dict.fromkeys(sandbox.world.accounts, (START, tomorrow)))
+    assert positions(warehouse, VENDOR).loaded(late, "visits") == Days(START, tomorrow)
+
+
+def test_backfill_leaves_the_position_alone(warehouse: Warehouse, serve: Serve, run: Run, clock: FakeClock) -> None:
+    sandbox = serve(World(days=20, accounts=1, visits_per_day=10, clock=clock.epoch))
+    run()
+    account = next(iter(sandbox.world.accounts))
+    before = list(positions(warehouse, VENDOR).all_loaded())
+    early = Days(date(2026, 3, 5), date(2026, 3, 6))
+    run(days=early)
+    assert list(positions(warehouse, VENDOR).all_loaded()) == before
+    dates = {row["visit_date"] for row in rows_of(warehouse, VENDOR, "visits")}
+    assert dates == set(early) | set(Days(START, TODAY))
+    assert {r["date"] for r in rows_of(warehouse, VENDOR, "lead_days") if r["account_id"] == account} == dates
+
+
+def test_fresh_machine_goes_on(
+    warehouse: Warehouse, serve: Serve, run: Run, clock: FakeClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sandbox = serve()
+    run()
+    clock.move(timedelta(days=1))
+    monkeypatch.setenv("DLT_DATA_DIR", str(tmp_path / "another machine"))
+    sandbox.requests.clear()
+    run()
+    asked = {seen.query["start_date"] for seen in sandbox.requests.find("*/leads")}
+    assert min(asked) == (TODAY - timedelta(days=3)).isoformat()
+    assert_equal(warehouse, sandbox, {a: (START, TODAY + timedelta(days=1)) for a in sandbox.world.accounts})
+
+
+def test_only_streams_and_accounts_asked_for(warehouse: Warehouse, serve: Serve, run: Run) -> None:
+    serve()
+    run(streams=frozenset({"visit_pages"}), accounts=frozenset({"6002"}))
+    for table in ("visits", "visit_pages"):
+        assert {row["account_id"] for row in rows_of(warehouse, VENDOR, table)} == {"6002"}
+    assert warehouse.query(f"SELECT * FROM {VENDOR}.leads") == []
+    assert {stream for _, stream, _ in positions(warehouse, VENDOR).all_loaded()} == {"visits"}
+
+
+def test_new_fields_become_columns(warehouse: Warehouse, serve: Serve, run: Run) -> None:
+    sandbox = serve()
+    run()
+    sandbox.world.add_field("visits", "utmContent", "spring")
+    sandbox.world.add_field("leads", "score", 42)
+    sandbox.world.add_field("accounts", "region", {"code": "EU"})
+    run()
+    visits = rows_of(warehouse, VENDOR, "visits")
+    assert {row["utm_content"] for row in visits if row["visit_date"] >= TODAY - timedelta(days=3)} == {"spring"}
+    assert {row["utm_content"] for row in visits if row["visit_date"] < TODAY - timedelta(days=3)} == {None}
+    assert {row["score"] for row in rows_of(warehouse, VENDOR, "leads")} >= {"42"}
+    assert {row["region"] for row in rows_of(warehouse, VENDOR, "accounts")} == {'{"code":"EU"}'}
+    # a type that changes later is no trouble
+    sandbox.world.add_field("leads", "score", "high")
+    run()
+    assert {row["score"] for row in rows_of(warehouse, VENDOR, "leads")} >= {"high"}
+
+
+def test_leads_of_a_window_over_the_ceiling(warehouse: Warehouse, serve: Serve, run: Run, clock: FakeClock) -> None:
+    sandbox = serve(World(days=4, accounts=1, visits_per_day=10, clock=clock.epoch), limits=False)
+    for day in (13, 14):
+        sandbox.world.crowd_day("6001", date(2026, 3, day), 6_000)
+    run()
+    assert_equal(warehouse, sandbox)
+
+
+@pytest.mark.parametrize("past", ["empty", 416])
+def test_day_over_the_ceiling_is_recorded(
+    warehouse: Warehouse, serve: Serve, run: Run, clock: FakeClock, past: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOURCES__LEADFEEDER_LEGACY__EXPORT_ATTEMPTS", "1")
+    sandbox = serve(World(days=3, accounts=1, visits_per_day=10, clock=clock.epoch), limits=False)
+    sandbox.leadfeeder_legacy.options.past_ceiling = past
+    # the export request that would take over is of no help
+    sandbox.leadfeeder_legacy.options.exports.fail_next = 1
+    crowded = date(2026, 3, 14)
+    sandbox.world.crowd_day("6001", crowded, 10_050)
+    summary = run(expect=1)
+    assert sandbox.requests.count("*/leads", query={"page[number]": "101"}) == 0
+    listed = warehouse.query("SELECT vendor, account_id, stream, date FROM ops.incomplete_days")
+    assert listed == [(VENDOR, "6001", "leads", crowded)]
+    errors = [s.error for v in summary.vendors for s in v.streams if s.status == "incomplete"]
+    assert len(errors) == 1
+    assert "6001" in str(errors[0])
+    assert "2026-03-14" in str(errors[0])
+    days = {row["date"] for row in rows_of(warehouse, VENDOR, "lead_days")}
+    assert crowded not in days
+    assert days >= {date(2026, 3, 16), date(2026, 3, 17)}
+    assert len([r for r in rows_of(warehouse, VENDOR, "visits") if r["visit_date"] == crowded]) == 10_050
+    # a later run loads it, long after the look-back has passed it
+    clock.move(timedelta(days=10))
+    run()
+    assert warehouse.query("SELECT * FROM ops.incomplete_days") == []
+    assert len([r for r in rows_of(warehouse, VENDOR, "lead_days") if r["date"] == crowded]) == 10_050
+
+
+def test_rate_limit_is_used_up_and_not_exceeded(warehouse: Warehouse, serve: Serve, run: Run, clock: FakeClock) -> None:
+    sandbox = serve(World(days=7, accounts=12, visits_per_day=10, clock=clock.epoch))
+    began = clock.monotonic()
+    run()
+    assert sandbox.requests.count(status=429) == 0
+    minutes = (clock.monotonic() - began) / 60
+    made = sandbox.requests.count()
+    assert made > 100
+    assert minutes < made // 100 + 1
+    assert_equal(warehouse, sandbox)
+
+
+def test_accounts_fail_alone(warehouse: Warehouse, serve: Serve, run: Run, clock: FakeClock) -> None:
+    sandbox = serve(World(days=3, accounts=4, visits_per_day=10, clock=clock.epoch))
+    sandbox.leadfeeder_legacy.options.account_status = {"6001": 402, "6002": 403, "6003": 404}
+    summary = run(expect=1)
+    ended = {(s.account_id, s.stream): s.status for v in summary.vendors for s in v.streams}
+    assert {ended["6001", s] for s in ("leads", "visits")} == {"skipped"}
+    assert {ended["6002", s] for s in ("leads", "visits")} == {"failed"}
+    assert {ended["6003", s] for s in ("leads", "visits")} == {"failed"}
+    assert {ended["6004", s] for s in ("leads", "visits")} == {"ok"}
+    recorded = warehouse.query("SELECT account_id, stream, status FROM ops.runs WHERE account_id IS NOT NULL")
+    assert {(a, s): status for a, s, status in recorded} == {k: v for k, v in ended.items() if k[0]}
+    sandbox.leadfeeder_legacy.options.account_status = {"6001": 402}
+    run()
+    sandbox.leadfeeder_legacy.options.account_status = {}
+    spans = dict.fromkeys(("6002", "6003", "6004"), (START, TODAY))
+    expected = Oracle(sandbox).tables(spans)
+    for table in ("visits", "lead_days"):
+        assert in_order(rows_of(warehouse, VENDOR, table)) == in_order(expected[table])
+
+
+def test_a_failed_window_is_read_by_the_next_run(warehouse: Warehouse, serve: Serve, run: Run) -> None:
+    sandbox = serve()
+    sandbox.faults.add("status", status=500, path="*/leads", account="6001", times=None, nth=3)
+    summary = run(expect=1)
+    failed = [s for v in summary.vendors for s in v.streams if s.status == "failed"]
+    assert [(s.account_id, s.stream) for s in failed] == [("6001", "leads")]
+    assert "run again later" in str(failed[0].error)
+    loaded = positions(warehouse, VENDOR).loaded("6001", "leads")
+    assert loaded is None or loaded.last < TODAY
+    sandbox.faults.clear()
+    run()
+    assert_equal(warehouse, sandbox)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"name": "status", "status": 503, "times": 3},
+        {"name": "status", "status": 429, "times": 2},
+        {"name": "status", "status": 429, "retry_after": 7, "times": 2},
+        {"name": "html", "times": 2},
+        {"name": "wrong_shape", "times": 2},
+        {"name": "cut_headers", "times": 2},
+        {"name": "cut_body", "times": 2},
+        {"name": "short_body", "times": 2},
+        {"name": "repeat_page", "page": 2},
+        {"name": "shift_page", "page": 2},
+        {"name": "loop_link", "page": 1},
+    ],
+    ids=lambda fault: "-".join(str(value) for value in fault.values()),
+)
+def test_passing_troubles_leave_no_trace(
+    serve: Serve, clock: FakeClock, monkeypatch: pytest.MonkeyPatch, fault: dict[str, Any]
+) -> None:
+    monkeypatch.setenv("SOURCES__LEADFEEDER_LEGACY__START_DATE", START.isoformat())
+    sandbox = serve(World(days=7, accounts=1, visits_per_day=60, clock=clock.epoch))
+    details = dict(fault)
+    sandbox.faults.add(details.pop("name"), path="*/visits", **details)
+    warehouse = Warehouse("duckdb", clock=clock)
+    summary = sync(warehouse, clock=clock)
+    assert summary.exit_code == 0, summary.as_dict()
+    assert not sandbox.faults.pending
+    assert_equal(warehouse, sandbox)
+
+
+def test_a_long_range_is_loaded_in_pieces(
+    warehouse: Warehouse, serve: Serve, run: Run, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOURCES__LEADFEEDER_LEGACY__REQUESTS_PER_MINUTE", "10")
+    monkeypatch.setenv("SOURCES__LEADFEEDER_LEGACY__START_DATE", "2026-01-10")
+    sandbox = serve(World(days=70, accounts=2, visits_per_day=5, clock=clock.epoch))
+    run()
+    packages = warehouse.query(f"SELECT count(*) FROM {VENDOR}._dlt_loads")[0][0]
+    # fifty requests are five minutes of this budget
+    assert packages >= sandbox.requests.count() // (50 + 16)
+    assert packages > 2
+    assert_equal(warehouse, sandbox, {a: (date(2026, 1, 10), TODAY) for a in sandbox.world.accounts})
+
+
+def test_unknown_zone_is_utc_with_a_warning(
+    warehouse: Warehouse, serve: Serve, run: Run, caplog: pytest.LogCaptureFixture
+) -> None:
+    sandbox = serve()
+    account = sandbox.world.accounts["6001"]
+    account.timezone = "Mars/Olympus_Mons"
+    sandbox.world.accounts["6001"] = replace(account)
+    run()
+    assert [r for r in caplog.records if "6001" in r.getMessage() and "Mars/Olympus_Mons" in r.getMessage()]
+    assert_equal(warehouse, sandbox)

@@ -1,0 +1,443 @@
+"""The command line: what it answers, what it exits with, and what happens to it while it is at work."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipelines.vendors import VENDORS
+from pipelines.warehouse import Warehouse
+from sandbox import Sandbox
+from sources.clock import Clock
+from tests.pipelines.cli_process import FIRST_DAY, ROOT, Ended, leadhouse, settings, simulated, start
+from tests.reading import dump, rows_of
+
+VENDOR = "leadfeeder_legacy"
+SECRET = "SOURCES__LEADFEEDER_LEGACY__API_TOKEN"
+BASE_URL = "SOURCES__LEADFEEDER_LEGACY__BASE_URL"
+TOKEN = "sandbox-legacy-token"
+NO_PORT = "127.0.0.1:9"
+OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+
+
+@pytest.fixture
+def vendors(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
+    """The simulated vendors, which leadhouse is pointed at."""
+    with simulated() as sandbox:
+        for name, value in settings(sandbox).items():
+            monkeypatch.setenv(name, value)
+        yield sandbox
+
+
+@pytest.fixture
+def key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key for a vendor that nobody will reach."""
+    monkeypatch.setenv(SECRET, TOKEN)
+    monkeypatch.setenv(BASE_URL, f"http://{NO_PORT}")
+
+
+def held(destination: str) -> Warehouse:
+    return Warehouse(destination, clock=Clock())
+
+
+def summary_of(ended: Ended) -> dict[str, Any]:
+    document = json.loads(ended.stdout)
+    assert isinstance(document, dict)
+    return document
+
+
+def assert_one_sentence(ended: Ended, *words: str) -> None:
+    """A failure says itself in one line, with these words in it, and says nothing else."""
+    assert ended.stdout == ""
+    assert re.fullmatch(r"leadhouse: [^\n]+\n", ended.stderr), ended.stderr
+    for word in words:
+        assert word in ended.stderr
+
+
+# words and settings
+
+
+def test_help_lists_every_command_and_imports_little() -> None:
+    code = (
+        "import sys\nfrom pipelines import cli\n"
+        "sys.argv = ['leadhouse', '--help']\n"
+        "try:\n    cli.main()\n"
+        "finally:\n    print([name for name in ('dlt', 'pyarrow', 'duckdb') if name in sys.modules], file=sys.stderr)"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert shown.stderr.strip() == "[]"
+    from pipelines.cli import app
+
+    names = [command.name or command.callback.__name__ for command in app.registered_commands if command.callback]
+    assert {"sync", "status", "check", "recover", "sandbox", "demo"} <= set(names)
+    for name in names:
+        assert re.search(rf"^\W*{name} ", shown.stdout, re.MULTILINE), name
+
+
+def test_no_vendor_is_configured() -> None:
+    ended = leadhouse("sync")
+    assert ended.exit_code == USAGE
+    assert ended.stdout == ""
+    *log, last = ended.stderr.splitlines()
+    assert last.startswith("leadhouse: no vendor is configured")
+    assert len(log) == len(VENDORS)
+    for vendor in VENDORS.values():
+        assert vendor.secret_setting in last
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["nobody"], ["nobody", VENDOR]),
+        (["--stream", "nothing"], ["nothing", "visits"]),
+        (["--from", "2026-02-30"], ["--from", "2026-02-30", "YYYY-MM-DD"]),
+        (["--from", "yesterday"], ["--from", "yesterday", "YYYY-MM-DD"]),
+        (["--from", "2026-02-03", "--to", "2026-02-02"], ["--from", "2026-02-03", "--to", "2026-02-02"]),
+        (["--to", "2026-02-02"], ["--to", "--from"]),
+        (["--max-wait", "soon"], ["--max-wait", "soon"]),
+        (["--max-wait", "nan"], ["--max-wait", "nan"]),
+        (["--destination", "nowhere"], ["nowhere", "duckdb", "postgres"]),
+        (["--destination", "postgres"], ["destination.postgres.credentials", "postgresql://"]),
+    ],
+    ids=lambda value: " ".join(value).removeprefix("--") if isinstance(value, list) else None,
+)
+@pytest.mark.usefixtures("key")
+def test_wrong_words(arguments: list[str], words: list[str]) -> None:
+    ended = leadhouse("sync", *arguments)
+    assert ended.exit_code == USAGE
+    assert_one_sentence(ended, *words)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        (BASE_URL, "api.example.com", ["sources.leadfeeder_legacy.base_url", "https://"]),
+        ("SOURCES__LEADFEEDER_LEGACY__LOOKBACK_DAYS", "abc", ["sources.leadfeeder_legacy", "lookback_days", "int"]),
+        ("SOURCES__LEADFEEDER_LEGACY__LOOKBACK_DAYS", "-1", ["sources.leadfeeder_legacy.lookback_days"]),
+        ("SOURCES__LEADFEEDER_LEGACY__START_DATE", "soon", ["sources.leadfeeder_legacy.start_date", "YYYY-MM-DD"]),
+        ("SOURCES__LEADFEEDER_LEGACY__REQUESTS_PER_MINUTE", "0", ["sources.leadfeeder_legacy.requests_per_minute"]),
+        ("DESTINATION__DUCKDB__CREDENTIALS", "none/here.duckdb", ["destination.duckdb.credentials", "does not exist"]),
+        ("DESTINATION__DUCKDB__CREDENTIALS", ":memory:", ["destination.duckdb.credentials"]),
+    ],
+)
+@pytest.mark.usefixtures("key")
+def test_wrong_settings(monkeypatch: pytest.MonkeyPatch, name: str, value: str, words: list[str]) -> None:
+    monkeypatch.setenv(name, value)
+    ended = leadhouse("sync")
+    assert ended.exit_code == USAGE
+    assert_one_sentence(ended, *words)
+
+
+@pytest.mark.usefixtures("key")
+def test_settings_file_that_cannot_be_read(house: Path) -> None:
+    (house / ".dlt").mkdir()
+    (house / ".dlt" / "config.toml").write_text("lookback_days = = 3\n")
+    # in a process of its own: dlt reads its files once
+    ended = start("sync").wait()
+    assert ended.exit_code == USAGE
+    assert_one_sentence(ended, "config.toml", "line 1")
+
+
+@pytest.mark.parametrize(
+    ("dsn", "word"),
+    [
+        ("nonsense", "destination.postgres.credentials"),
+        (f"postgresql://u:hidden-word@{NO_PORT}/x", "postgres cannot be opened"),
+    ],
+)
+@pytest.mark.usefixtures("key")
+def test_wrong_dsn(monkeypatch: pytest.MonkeyPatch, dsn: str, word: str) -> None:
+    monkeypatch.setenv("DESTINATION__POSTGRES__CREDENTIALS", dsn)
+    ended = leadhouse("sync", "--destination", "postgres")
+    assert ended.exit_code == USAGE
+    assert word in ended.stdout + ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert "hidden-word" not in ended.stdout + ended.stderr
+
+
+@pytest.mark.usefixtures("key")
+def test_warehouse_that_is_a_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("DESTINATION__DUCKDB__CREDENTIALS", str(tmp_path))
+    ended = leadhouse("sync")
+    assert ended.exit_code == USAGE
+    assert "Is a directory" in ended.stdout
+    assert "Traceback" not in ended.stderr
+
+
+# what a sync says
+
+
+def test_refused_key(vendors: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(SECRET, "not-the-key")
+    ended = leadhouse("sync", VENDOR)
+    assert ended.exit_code == FAILED
+    [told] = ended.stdout.splitlines()
+    assert told.startswith(f"{VENDOR}: /accounts answered 401 (")
+    assert told.endswith("check the key")
+    assert "Traceback" not in ended.stderr
+    assert "not-the-key" not in ended.stdout + ended.stderr
+
+
+def test_unknown_account(vendors: Sandbox) -> None:
+    ended = leadhouse("sync", VENDOR, "--account", "4711")
+    assert ended.exit_code == FAILED
+    assert "4711" in ended.stdout
+    assert "6001, 6002" in ended.stdout
+    assert "--account" in ended.stdout
+
+
+def test_json_and_plain_logs(vendors: Sandbox) -> None:
+    vendors.leadfeeder_legacy.options.account_status = {"6002": 403}
+    ended = leadhouse("sync", VENDOR, "--json")
+    assert ended.exit_code == FAILED
+    assert ended.stdout.count("\n") == 1
+    summary = summary_of(ended)
+    assert summary["exit_code"] == FAILED
+    assert summary["destination"] == "duckdb"
+    [vendor] = summary["vendors"]
+    assert vendor["vendor"] == VENDOR
+    ended_as = {(s["account_id"], s["stream"]): s["status"] for s in vendor["streams"]}
+    assert ended_as["6001", "visits"] == "ok"
+    assert ended_as["6002", "visits"] == "failed"
+    visits = next(s for s in vendor["streams"] if (s["account_id"], s["stream"]) == ("6001", "visits"))
+    assert visits["rows"] == len(rows_of(held("duckdb"), VENDOR, "visits")) > 0
+    assert visits["requests"] >= 1
+    assert visits["window_start"] == FIRST_DAY.isoformat()
+    refused = next(s for s in vendor["streams"] if (s["account_id"], s["stream"]) == ("6002", "visits"))
+    assert refused["error"].startswith(f"{VENDOR}, account 6002, visits, ")
+    assert summary["rows"] == sum(s["rows"] for s in vendor["streams"])
+    lines = ended.stderr.splitlines()
+    assert lines
+    for line in lines:
+        assert re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} [A-Z]+ (sources|pipelines)\.\w+: \S", line), line
+
+
+def test_a_mistake_of_ours_is_one_vendors_failure(vendors: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stumble(*_: object) -> None:
+        raise RuntimeError(f"no {TOKEN} here\nand more")
+
+    monkeypatch.setattr(Warehouse, "settle", stumble)
+    ended = leadhouse("sync", VENDOR, "--json")
+    assert ended.exit_code == FAILED
+    [vendor] = summary_of(ended)["vendors"]
+    assert vendor["error"] == f"{VENDOR}: unexpected RuntimeError: no *** here; please report this"
+    assert {stream["status"] for stream in vendor["streams"]} == {"ok"}
+
+
+def test_status(vendors: Sandbox) -> None:
+    ended = leadhouse("status")
+    assert ended.exit_code == OK
+    assert "Nothing has been loaded yet" in ended.stdout
+    assert summary_of(leadhouse("status", "--json")) == {"streams": []}
+    assert leadhouse("sync", VENDOR).exit_code == OK
+    lines = summary_of(leadhouse("status", "--json"))["streams"]
+    loaded = {(line["account_id"], line["stream"]): line for line in lines}
+    # without feeds to export nothing was waited for
+    read = {stream.name for stream in VENDORS[VENDOR].package.STREAMS if stream.by != "report"}
+    assert {stream for _, stream in loaded} == read
+    for account in ("6001", "6002"):
+        line = loaded[account, "visits"]
+        assert line["loaded_from"] == FIRST_DAY.isoformat()
+        assert line["loaded_until"] > FIRST_DAY.isoformat()
+        assert line["last_run_status"] == "ok"
+        assert line["rows"] == len([r for r in rows_of(held("duckdb"), VENDOR, "visits") if r["account_id"] == account])
+    shown = leadhouse("status").stdout
+    row = next(line for line in shown.splitlines() if "6001" in line and "visits" in line)
+    assert VENDOR in row
+    assert loaded["6001", "visits"]["loaded_until"] in row
+
+
+def test_check(vendors: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = leadhouse("check")
+    assert ended.exit_code == OK
+    assert re.search(rf"^ok   {VENDOR}: .*6001, 6002", ended.stdout, re.MULTILINE)
+    assert re.search(r"^ok   duckdb: ", ended.stdout, re.MULTILINE)
+    monkeypatch.setenv(SECRET, "not-the-key")
+    ended = leadhouse("check")
+    assert ended.exit_code == FAILED
+    assert re.search(rf"^FAIL {VENDOR}: .*401.*check the key$", ended.stdout, re.MULTILINE)
+    assert "not-the-key" not in ended.stdout + ended.stderr
+    for vendor in VENDORS.values():
+        monkeypatch.delenv(f"SOURCES__{vendor.name.upper()}__{vendor.secret.upper()}")
+    ended = leadhouse("check")
+    assert ended.exit_code == USAGE
+    for vendor in VENDORS.values():
+        assert re.search(rf"^off  {vendor.name}: .*{vendor.secret_setting}", ended.stdout, re.MULTILINE)
+
+
+@pytest.mark.usefixtures("vendors")
+def test_check_of_a_warehouse_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DESTINATION__POSTGRES__CREDENTIALS", f"postgresql://u:hidden-word@{NO_PORT}/x")
+    ended = leadhouse("check", "--destination", "postgres")
+    assert ended.exit_code == FAILED
+    assert re.search(rf"^ok   {VENDOR}: ", ended.stdout, re.MULTILINE)
+    assert re.search(r"^FAIL postgres: ", ended.stdout, re.MULTILINE)
+    assert "hidden-word" not in ended.stdout + ended.stderr
+
+
+# what happens to a sync
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted(vendors: Sandbox, destination: str, number: signal.Signals) -> None:
+    """While a run waits for answers a second one is refused; interrupted, it keeps what was committed before."""
+    assert leadhouse("sync", VENDOR, "--stream", "custom_feeds", "--destination", destination).exit_code == OK
+    before = rows_of(held(destination), VENDOR, "custom_feeds")
+    vendors.faults.add("stall", times=None, seconds=2, path="*/visits")
+    run = start("sync", VENDOR, "--destination", destination)
+    assert run.when(lambda: vendors.requests.count("*/visits") > 0), run.wait()
+
+    second = leadhouse("sync", VENDOR, "--destination", destination)
+    assert second.exit_code == USAGE
+    assert f"another run of {VENDOR} is at work" in second.stdout
+
+    began = time.monotonic()
+    run.signal(number)
+    ended = run.wait()
+    assert time.monotonic() - began < 5
+    assert ended.exit_code == INTERRUPTED
+    assert ended.stderr.splitlines()[-1].startswith("interrupted")
+    assert "Traceback" not in ended.stderr
+    assert rows_of(held(destination), VENDOR, "custom_feeds") == before
+    recorded = dict(held(destination).query("SELECT stream, max(status) FROM ops.runs GROUP BY stream"))
+    assert recorded["visits"] == "interrupted"
+
+    vendors.faults.clear()
+    assert leadhouse("sync", VENDOR, "--destination", destination).exit_code == OK
+    assert dump(held(destination), VENDOR)["visits"]
+
+
+@contextmanager
+def reader(path: Path) -> Iterator[subprocess.Popen[str]]:
+    """Another program that has the file open for reading, until it is told to go."""
+    code = (
+        "import duckdb, sys\n"
+        f"connection = duckdb.connect({str(path)!r}, read_only=True)\n"
+        "print('open', flush=True)\nsys.stdin.readline()\nconnection.close()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "open\n"
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def test_a_reader_holds_the_file(vendors: Sandbox, house: Path) -> None:
+    held("duckdb").prepare()
+    with reader(house / "leadhouse.duckdb") as other:
+        ended = leadhouse("sync", VENDOR, "--max-wait", "1s")
+        assert ended.exit_code != OK
+        assert "held by another program" in ended.stdout
+        assert "--max-wait" in ended.stdout
+        assert vendors.requests.count() == 0
+
+        run = start("sync", VENDOR)
+        assert run.when(lambda: "waiting for it" in run.stderr.read_text())
+        assert other.stdin is not None
+        other.stdin.write("\n")
+        other.stdin.flush()
+        assert run.wait().exit_code == OK
+    assert dump(held("duckdb"), VENDOR)["visits"]
+
+
+def left_by_a_killed_run(vendors: Sandbox) -> Path:
+    """The normalized package that a run leaves which is killed while its load waits for its turn."""
+    packages = held("duckdb").working_dir / VENDOR / "load" / "normalized"
+    vendors.faults.add("stall", times=2, seconds=0.5, path="*/visits")
+    run = start("sync", VENDOR, "--stream", "visits")
+    assert run.when(lambda: vendors.requests.count("*/visits") > 0), run.wait()
+    with held("duckdb").open():
+        assert run.when(lambda: any(packages.glob("*/schema.json"))), run.wait()
+        # what was extracted is let go of once it is normalized
+        assert run.when(lambda: not any((packages.parents[1] / "normalize" / "extracted").iterdir()))
+        run.signal(signal.SIGKILL)
+        assert run.wait().exit_code == -signal.SIGKILL
+    vendors.faults.clear()
+    [package] = packages.iterdir()
+    return package
+
+
+def test_what_a_killed_run_left_is_loaded_first(vendors: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    left_by_a_killed_run(vendors)
+    assert held("duckdb").query(f"SELECT * FROM {VENDOR}.visits") == []
+    expected = vendors.world.visits("6001", FIRST_DAY)
+    vendors.world.empty_day("6001", FIRST_DAY)
+    monkeypatch.setenv("SOURCES__LEADFEEDER_LEGACY__LOOKBACK_DAYS", "0")
+    ended = leadhouse("sync", VENDOR)
+    assert ended.exit_code == OK
+    assert "loading what an earlier run had read" in ended.stderr
+    # it is not read again: the vendor has lost it meanwhile
+    found = {r["id"] for r in rows_of(held("duckdb"), VENDOR, "visits") if r["visit_date"] == FIRST_DAY}
+    assert {visit.id for visit in expected} <= found
+
+
+def test_recover(vendors: Sandbox) -> None:
+    ended = leadhouse("recover", VENDOR)
+    assert ended.exit_code == OK
+    assert f"{VENDOR}: nothing was pending" in ended.stdout
+
+    for job in left_by_a_killed_run(vendors).glob("new_jobs/visits.*.parquet"):
+        job.write_bytes(b"no parquet")
+    for _ in range(2):
+        ended = leadhouse("sync", VENDOR)
+        assert ended.exit_code == FAILED
+        assert "could not be loaded" in ended.stdout
+        assert "`leadhouse recover`" in ended.stdout
+        assert "Traceback" not in ended.stderr
+    ended = leadhouse("recover", VENDOR)
+    assert ended.exit_code == OK
+    assert f"{VENDOR}: 1 load package(s) cleared" in ended.stdout
+    assert leadhouse("sync", VENDOR).exit_code == OK
+    found = {r["id"] for r in rows_of(held("duckdb"), VENDOR, "visits") if r["account_id"] == "6001"}
+    assert found == {visit.id for visit in vendors.world.history("6001").visits}
+
+
+def test_secrets_stay_secret(vendors: Sandbox, house: Path, postgres: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither key, good or wrong, nor the server's password, whatever happens: in no word, file or table."""
+    wrong = "wrong-key-5f1c"
+    outputs: list[str] = []
+
+    def run(*arguments: str) -> None:
+        ended = leadhouse(*arguments, "--debug")
+        outputs.extend((ended.stdout, ended.stderr))
+
+    for key in (TOKEN, wrong):
+        monkeypatch.setenv(SECRET, key)
+        for destination in ("duckdb", "postgres"):
+            run("check", "--destination", destination)
+            run("sync", VENDOR, "--destination", destination)
+        run("status")
+    monkeypatch.setenv(SECRET, TOKEN)
+    vendors.faults.add("status", status=400, path="*/visits", body={"errors": [{"title": f"bad token {TOKEN}"}]})
+    vendors.faults.add("html", path="*/custom-feeds")
+    vendors.faults.add("cut_headers", path="*/leads")
+    run("sync", VENDOR)
+    monkeypatch.setenv(SECRET, f"{TOKEN}\n")
+    run("sync", VENDOR)
+    monkeypatch.setenv(SECRET, TOKEN)
+    monkeypatch.setenv("DESTINATION__POSTGRES__CREDENTIALS", postgres.replace("127.0.0.1:", "127.0.0.1:1"))
+    run("check", "--destination", "postgres")
+
+    assert "answered 401" in "".join(outputs)
+    secrets = (TOKEN, wrong, "not-a-secret")
+    for secret in secrets:
+        for output in outputs:
+            assert secret not in output
+    files = [path for root in (house, Path(os.environ["DLT_DATA_DIR"])) for path in root.rglob("*") if path.is_file()]
+    assert house / "leadhouse.duckdb" in files
+    for path in files:
+        content = path.read_bytes()
+        assert not any(secret.encode() in content for secret in secrets), path

@@ -1,0 +1,486 @@
+"""A page of JSON becomes typed columns, or an error that names what could not be read."""
+
+import copy
+import json
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import dlt
+import pyarrow as pa
+import pytest
+from dlt.common.normalizers.naming.snake_case import NamingConvention
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sources.errors import AnswerError
+from sources.tables import (
+    ARROW,
+    Column,
+    Table,
+    Type,
+    concat,
+    last_batch_of_each,
+    last_of_each,
+    snake_case,
+    within,
+)
+
+# a few letters of every kind: those that names keep, split at, drop, and those that only look like digits
+TEXT = st.text('abAZ09_ .-+*@|"{é状٣²\x00', max_size=12)
+ACCOUNT_ID = Column("account_id", "id")
+VISITS = Table(
+    "visits",
+    columns=(
+        ACCOUNT_ID,
+        Column("id", "id", "id"),
+        Column("lead_id", "id", "attributes.lead_id"),
+        Column("source", "text", "attributes.source"),
+        Column("hour", "bigint", "attributes.hour"),
+        Column("bounced", "bool", "attributes.bounced"),
+        Column("amount", "decimal", "attributes.amount"),
+        Column("visit_date", "date", "attributes.date"),
+        Column("started_at", "timestamp", "attributes.started_at"),
+        Column("cookies", "json", "attributes.cookies"),
+        Column("city", "text", "attributes.place.city.name"),
+        Column("shout", "text", "attributes.shout", read=lambda value: value.upper()),
+    ),
+    key=("account_id", "id"),
+    scope=("account_id", "visit_date"),
+    open="attributes",
+    elsewhere=frozenset({"route"}),
+)
+PAGES = Table(
+    "visit_pages",
+    columns=(
+        ACCOUNT_ID,
+        Column("visit_id", "id", "id", parent=True),
+        Column("position", "bigint"),
+        Column("visit_date", "date", "attributes.date", parent=True),
+        Column("path", "text", "path"),
+    ),
+    key=("account_id", "visit_id", "position"),
+    scope=("account_id", "visit_date"),
+    each="attributes.route",
+    open="",
+)
+TAGS = Table(
+    "tags",
+    columns=(Column("lead_id", "id", "id", parent=True), Column("position", "bigint"), Column("tag", "text", "")),
+    key=("lead_id", "position"),
+    scope=("lead_id",),
+    owner="leads",
+    each="tags",
+)
+VISIT: dict[str, Any] = {
+    "id": "v1",
+    "attributes": {
+        "lead_id": "l1",
+        "source": "google",
+        "hour": 7,
+        "bounced": False,
+        "amount": "12.5",
+        "date": "2026-03-18",
+        "started_at": "2026-03-18T07:15:00Z",
+        "cookies": ["a", {"b": 1}],
+        "place": {"city": {"name": "Turku"}},
+        "shout": "hey",
+        "route": [{"path": "/"}, {"path": "/price"}],
+    },
+}
+
+
+def visit(**attributes: object) -> dict[str, Any]:
+    changed = copy.deepcopy(VISIT)
+    changed["attributes"] |= attributes
+    return changed
+
+
+def rows(*objects: dict[str, Any], table: Table = VISITS) -> list[dict[str, Any]]:
+    given = {"account_id": "a"} if ACCOUNT_ID in table.columns else {}
+    plain: list[dict[str, Any]] = table.rows(objects, **given).to_pylist()
+    return plain
+
+
+def column(kind: Type, *values: object) -> list[Any]:
+    table = Table("things", (Column("n", "bigint"), Column("value", kind, "value")), key=("n",))
+    read: list[Any] = table.rows([{"value": value} for value in values], n=1)["value"].to_pylist()
+    return read
+
+
+class TestNames:
+    @pytest.mark.parametrize(
+        ("name", "snake"),
+        [
+            ("requestUrl", "request_url"),
+            ("request_url", "request_url"),
+            ("ID", "id"),
+            ("leadID", "lead_id"),
+            ("HTTPServer", "http_server"),
+            ("utm_source", "utm_source"),
+            ("utm__source", "utm_source"),
+            ("utm.source", "utm_source"),
+            ("Last Visit (UTC)", "last_visit_utc"),
+            ("_private", "private"),
+            ("ga4Client", "ga4_client"),
+        ],
+    )
+    def test_snake_case(self, name: str, snake: str) -> None:
+        assert snake_case(name) == snake
+
+    @given(TEXT)
+    def test_dlt_leaves_the_name_alone(self, name: str) -> None:
+        snake = snake_case(name)
+        if snake:
+            assert NamingConvention().normalize_identifier(snake).removeprefix("_") == snake
+        assert snake_case(snake) == snake
+
+
+class TestRows:
+    def test_every_type(self) -> None:
+        (row,) = rows(VISIT)
+        assert row == {
+            "account_id": "a",
+            "id": "v1",
+            "lead_id": "l1",
+            "source": "google",
+            "hour": 7,
+            "bounced": False,
+            "amount": Decimal("12.5"),
+            "visit_date": date(2026, 3, 18),
+            "started_at": datetime(2026, 3, 18, 7, 15, tzinfo=UTC),
+            "cookies": '["a",{"b":1}]',
+            "city": "Turku",
+            "shout": "HEY",
+        }
+
+    @pytest.mark.parametrize("objects", [[], [VISIT], [visit(hour="7", amount=3)], [{"id": "v"}]])
+    def test_columns_and_types_do_not_depend_on_the_values(self, objects: list[dict[str, Any]]) -> None:
+        assert VISITS.rows(objects, account_id="a").schema == VISITS.schema
+        assert {field.type for field in VISITS.schema} <= set(ARROW.values())
+
+    def test_what_is_missing_is_null(self) -> None:
+        (row,) = rows({"id": "v1"})
+        assert {name for name, value in row.items() if value is not None} == {"account_id", "id"}
+        (row,) = rows(visit(place={"city": None}, cookies=None))
+        assert row["city"] is None
+        assert row["cookies"] is None
+        assert rows(visit(place="Turku"))[0]["city"] is None
+
+    def test_an_empty_id_is_null_and_an_empty_text_is_not(self) -> None:
+        (row,) = rows(visit(lead_id="", source=""))
+        assert row["lead_id"] is None
+        assert row["source"] == ""
+
+    def test_one_value_that_wobbles_leaves_the_others_alone(self) -> None:
+        assert [row["source"] for row in rows(visit(source=5), visit(source="x"), visit(source=None))] == [
+            "5", "x", None,
+        ]  # fmt: skip
+
+    @pytest.mark.parametrize("broken", [{}, {"id": None}, {"id": ""}, {"name": "no id"}])
+    def test_a_missing_key_is_named(self, broken: dict[str, Any]) -> None:
+        with pytest.raises(AnswerError, match="visits: a row has no id"):
+            rows(VISIT, broken)
+
+    @pytest.mark.parametrize(
+        ("attributes", "name"),
+        [
+            ({"hour": "noon"}, "hour"),
+            ({"bounced": "perhaps"}, "bounced"),
+            ({"amount": "EUR 5"}, "amount"),
+            ({"date": "18.03.2026"}, "visit_date"),
+            ({"started_at": "early"}, "started_at"),
+            ({"shout": 5}, "shout"),
+        ],
+    )
+    def test_an_unreadable_value_is_named(self, attributes: dict[str, Any], name: str) -> None:
+        with pytest.raises(AnswerError, match=rf"visits\.{name}: cannot be read as"):
+            rows(VISIT, visit(**attributes))
+
+
+class TestConversions:
+    def test_id(self) -> None:
+        assert column("id", "x", 12, "", None, True) == ["x", "12", None, None, "true"]
+        assert column("id", "x", "", None) == ["x", None, None]
+
+    def test_text(self) -> None:
+        assert column("text", "x", 12, 1.5, True, None) == ["x", "12", "1.5", "true", None]
+        assert column("text", {"a": "ä"}, [1, None]) == ['{"a":"ä"}', "[1,null]"]
+
+    def test_bigint(self) -> None:
+        assert column("bigint", 12, -3, None) == [12, -3, None]
+        assert column("bigint", "12", 12, 12.0, "12.0", "1e3", "", None) == [12, 12, 12, 12, 1000, None, None]
+        assert column("bigint", 2**63 - 1, str(-(2**63))) == [2**63 - 1, -(2**63)]
+
+    @pytest.mark.parametrize(
+        "value", [1.5, "1.5", "many", True, [], {}, 2**63, "nan", "inf", "1e999999999", 1e300, "12 000"]
+    )
+    def test_no_bigint(self, value: object) -> None:
+        with pytest.raises(AnswerError, match=r"things\.value: cannot be read as bigint"):
+            column("bigint", 1, value)
+
+    def test_bool(self) -> None:
+        assert column("bool", True, False, None) == [True, False, None]
+        assert column("bool", "true", "False", 1, 0, "1", "0", "", None) == [
+            True, False, True, False, True, False, None, None,
+        ]  # fmt: skip
+
+    @pytest.mark.parametrize("value", ["yes", 2, [], {}, "on"])
+    def test_no_bool(self, value: object) -> None:
+        with pytest.raises(AnswerError, match="cannot be read as bool"):
+            column("bool", value)
+
+    def test_decimal(self) -> None:
+        assert column("decimal", "12.50", 0.1, 3, "", None) == [Decimal("12.5"), Decimal("0.1"), 3, None, None]
+
+    @pytest.mark.parametrize("value", ["12,50", "nan", "inf", True, [], {}, "1e30"])
+    def test_no_decimal(self, value: object) -> None:
+        with pytest.raises(AnswerError, match="cannot be read as decimal"):
+            column("decimal", value)
+
+    def test_date(self) -> None:
+        day = date(2026, 3, 18)
+        assert column("date", "2026-03-18", "2026-03-18T23:59:00Z", "", None) == [day, day, None, None]
+
+    @pytest.mark.parametrize("value", ["2026-02-30", 5, True, [], {}, "today"])
+    def test_no_date(self, value: object) -> None:
+        with pytest.raises(AnswerError, match="cannot be read as date"):
+            column("date", value)
+
+    def test_timestamp(self) -> None:
+        moment = datetime(2026, 3, 18, 10, 15, tzinfo=UTC)
+        assert column(
+            "timestamp", "2026-03-18T10:15:00Z", "2026-03-18T12:15:00.000+02:00", "2026-03-18T10:15:00", "", None
+        ) == [moment, moment, moment, None, None]
+
+    @pytest.mark.parametrize("value", ["now", "12:30", 1773847800, True, [], {}, "0001-01-01T00:00:00+05:00"])
+    def test_no_timestamp(self, value: object) -> None:
+        with pytest.raises(AnswerError, match="cannot be read as timestamp"):
+            column("timestamp", value)
+
+    def test_json(self) -> None:
+        values: list[object] = [["a"], {"b": None}, "text", 5, False, []]
+        assert [json.loads(text) for text in column("json", *values)] == values
+        assert column("json", None) == [None]
+
+
+class TestUnknownFields:
+    def test_they_become_text_columns(self) -> None:
+        fresh = {"newWord": "x", "score": 5, "ratio": 0.5, "on": True, "list": [1, "ä"], "nested": {"k": [None]}}
+        table = VISITS.rows([visit(**fresh)], account_id="a")
+        assert {str(table.schema.field(snake_case(name)).type) for name in fresh} == {"string"}
+        (row,) = table.to_pylist()
+        assert {name: row[snake_case(name)] for name in fresh} == {
+            "newWord": "x", "score": "5", "ratio": "0.5", "on": "true", "list": '[1,"ä"]', "nested": '{"k":[null]}',
+        }  # fmt: skip
+
+    def test_in_one_row_only(self) -> None:
+        assert [row["fresh"] for row in rows(VISIT, visit(fresh=1), {"id": "v3"})] == [None, "1", None]
+
+    def test_a_dot_in_a_name_is_no_path(self) -> None:
+        assert rows(visit(**{"utm.term": "shoes"}))[0]["utm_term"] == "shoes"
+
+    def test_a_name_without_a_letter(self) -> None:
+        assert rows(visit(**{"???": "x"}))[0]["unnamed"] == "x"
+
+    def test_what_has_a_column_or_a_table_is_not_unknown(self) -> None:
+        table = VISITS.rows([visit(route=[], place={"country": "FI"})], account_id="a")
+        assert table.schema == VISITS.schema
+
+    def test_two_names_that_become_one_are_two_columns(self) -> None:
+        read = rows(visit(Source="again", newField="a", new_field="b"))[0]
+        assert read["source_2"] == "again"
+        assert {read["new_field"], read["new_field_2"]} == {"a", "b"}
+
+    def test_only_the_open_object_is_looked_at(self) -> None:
+        assert "meta" not in rows({**VISIT, "meta": 1})[0]
+        closed = Table("closed", VISITS.columns, key=VISITS.key)
+        assert "fresh" not in rows(visit(fresh=1), table=closed)[0]
+
+    def test_of_a_child(self) -> None:
+        read = rows(visit(route=[{"path": "/", "title": "Home"}, {"path": "/b"}]), table=PAGES)
+        assert [row["title"] for row in read] == ["Home", None]
+
+
+class TestChildren:
+    def test_positions_and_parents(self) -> None:
+        read = rows(VISIT, {**visit(route=[{"path": "/end"}], date="2026-03-19"), "id": "v2"}, table=PAGES)
+        assert [(row["visit_id"], row["position"], row["path"]) for row in read] == [
+            ("v1", 0, "/"), ("v1", 1, "/price"), ("v2", 0, "/end"),
+        ]  # fmt: skip
+        assert [row["visit_date"].day for row in read] == [18, 18, 19]
+        assert {row["account_id"] for row in read} == {"a"}
+
+    def test_lists_that_are_missing(self) -> None:
+        table = PAGES.rows(
+            [visit(route=None), visit(route=[]), {"id": "v3"}, {"id": "v4", "attributes": None}], account_id="a"
+        )
+        assert table.num_rows == 0
+        assert table.schema == PAGES.schema
+
+    def test_elements_that_are_scalars(self) -> None:
+        read = rows({"id": "l1", "tags": ["hot", 5, None]}, {"id": "l2", "tags": []}, table=TAGS)
+        assert read == [
+            {"lead_id": "l1", "position": 0, "tag": "hot"},
+            {"lead_id": "l1", "position": 1, "tag": "5"},
+            {"lead_id": "l1", "position": 2, "tag": None},
+        ]
+
+    @pytest.mark.parametrize("value", ["hot", {"0": "hot"}, 5])
+    def test_no_list(self, value: object) -> None:
+        with pytest.raises(AnswerError, match="tags: expected a list at 'tags'"):
+            rows({"id": "l1", "tags": value}, table=TAGS)
+
+    def test_a_parent_without_its_key(self) -> None:
+        with pytest.raises(AnswerError, match="tags: a row has no lead_id"):
+            rows({"tags": ["hot"]}, table=TAGS)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | TEXT | st.sampled_from(
+        ["", "true", "12", "nan", "2026-03-18", "2026-03-18T10:00:00Z", "1e400", "12:30", "٣"]
+    ),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
+    max_leaves=5,
+)  # fmt: skip
+PATHS = [
+    (),
+    ("id",),
+    ("attributes",),
+    *(("attributes", name) for name in VISIT["attributes"]),
+    ("attributes", "place", "city"),
+    ("attributes", "route", 0),
+    ("attributes", "route", 1, "path"),
+    ("attributes", "never seen"),
+]
+
+
+def mutate(document: Any, path: tuple[Any, ...], value: Any) -> Any:
+    if not path:
+        return value
+    step, *rest = path
+    if isinstance(document, dict):
+        return {**document, step: mutate(document.get(step), tuple(rest), value)}
+    if isinstance(document, list) and isinstance(step, int) and step < len(document):
+        return [mutate(item, tuple(rest), value) if n == step else item for n, item in enumerate(document)]
+    return value
+
+
+@given(st.lists(st.tuples(st.sampled_from(PATHS), JSON), min_size=1, max_size=3))
+def test_strange_json_raises_nothing_but_an_answer_error(changes: list[tuple[tuple[Any, ...], Any]]) -> None:
+    document: Any = VISIT
+    for path, value in changes:
+        document = mutate(document, path, value)
+    for table in (VISITS, PAGES):
+        try:
+            read = table.rows([VISIT, document], account_id="a")
+        except AnswerError as error:
+            assert str(error).startswith(table.name)  # noqa: PT017
+            continue
+        for field in table.schema:
+            assert read.schema.field(field.name) == field
+        assert not any(read[name].null_count for name in table.key)
+
+
+class TestMarkers:
+    def test_they_name_a_scope_and_fail_the_guard(self) -> None:
+        days = [date(2026, 3, 17), date(2026, 3, 18)]
+        markers = VISITS.markers([("a", day) for day in days])
+        assert markers.schema == VISITS.schema
+        assert [(row["account_id"], row["visit_date"], row["id"]) for row in markers.to_pylist()] == [
+            ("a", day, "") for day in days
+        ]
+        assert VISITS.guard == "id <> ''"
+
+    def test_of_a_child(self) -> None:
+        (marker,) = TAGS.markers([("l1",)]).to_pylist()
+        assert marker == {"lead_id": "l1", "position": -1, "tag": None}
+        assert TAGS.guard == "position >= 0"
+
+    def test_one_that_only_makes_the_table_known(self) -> None:
+        (marker,) = VISITS.markers().to_pylist()
+        assert (marker["account_id"], marker["id"], marker["visit_date"]) == ("", "", date(1970, 1, 1))
+
+    def test_no_scopes_no_markers(self) -> None:
+        empty = TAGS.markers([])
+        assert (empty.num_rows, empty.schema) == (0, TAGS.schema)
+
+    def test_they_go_with_rows(self) -> None:
+        both = concat([VISITS.markers([("a", date(2026, 3, 18))]), VISITS.rows([visit(fresh=1)], account_id="a")])
+        assert both["fresh"].to_pylist() == [None, "1"]
+
+
+class TestHints:
+    def test_a_scope_is_replaced_by_a_scope(self) -> None:
+        merge = VISITS.hints["write_disposition"]
+        assert (merge["disposition"], merge["strategy"]) == ("merge", "delete-insert")
+        assert merge["source_filter"] == VISITS.guard
+        assert merge["destination_scope"] == (
+            "(account_id, visit_date) IN (SELECT account_id, visit_date FROM {staging_table})"
+        )
+        assert VISITS.hints["primary_key"] == ["account_id", "id"]
+
+    def test_without_a_scope_rows_replace_rows(self) -> None:
+        table = Table("leads", (Column("id", "id", "id"),), key=("id",))
+        assert "destination_scope" not in table.hints["write_disposition"]
+        assert table.hints["primary_key"] == ["id"]
+
+    def test_json_is_said_to_be_json(self) -> None:
+        assert VISITS.hints["columns"] == {"cookies": {"data_type": "json"}}
+
+    def test_dlt_takes_them(self) -> None:
+        resource = dlt.resource([], name="visits").apply_hints(**VISITS.hints)
+        columns = resource.compute_table_schema()["columns"]
+        assert columns["cookies"]["data_type"] == "json"
+        assert {name for name, c in columns.items() if c.get("primary_key")} == {"account_id", "id"}
+        assert VISITS.resource_hints()["table_name"] == "visits"
+
+
+class TestLast:
+    @settings(max_examples=50)
+    @given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 3)), max_size=12))
+    def test_last_of_each(self, keys: list[tuple[str, int]]) -> None:
+        table = pa.table(
+            {
+                "account": pa.array([a for a, _ in keys], pa.string()),
+                "id": pa.array([n for _, n in keys], pa.int64()),
+                "at": pa.array(range(len(keys)), pa.int64()),
+            }
+        )
+        newest = {key: at for at, key in enumerate(keys)}
+        read = last_of_each(table, ("account", "id")).to_pylist()
+        assert [row["at"] for row in read] == sorted(newest.values())
+        assert {(row["account"], row["id"]): row["at"] for row in read} == newest
+
+    def test_a_child_of_an_older_batch_does_not_survive(self) -> None:
+        def batch(**tags: list[str]) -> pa.Table:
+            seen = [{"id": lead, "tags": list_} for lead, list_ in tags.items()]
+            return concat([TAGS.markers([(lead,) for lead in tags]), TAGS.rows(seen)])
+
+        batches = [
+            TAGS.markers(),
+            batch(l1=["old", "older"], l2=["kept"], l3=["gone"]),
+            batch(l1=["new"]),
+            batch(l3=[]),
+        ]
+        read = last_batch_of_each(batches, TAGS.scope)
+        assert read.column_names == TAGS.schema.names
+        found = sorted(
+            (row["lead_id"], row["position"], row["tag"]) for row in read.to_pylist() if row["position"] >= 0
+        )
+        assert found == [("l1", 0, "new"), ("l2", 0, "kept")]
+        assert {row["lead_id"] for row in read.to_pylist() if row["position"] < 0} == {"", "l1", "l2", "l3"}
+
+    def test_a_column_of_one_batch_only(self) -> None:
+        one = PAGES.rows([visit(route=[{"path": "/", "fresh": "x"}])], account_id="a")
+        two = PAGES.rows([{**VISIT, "id": "v2"}], account_id="b")
+        read = last_batch_of_each([one, two], ("account_id", "visit_id"))
+        assert sorted(map(str, read["fresh"].to_pylist())) == ["None", "None", "x"]
+
+
+def test_within_keeps_both_ends() -> None:
+    first = date(2026, 3, 1)
+    table = pa.table({"day": pa.array([first + timedelta(days=n) for n in range(10)] + [None], pa.date32())})
+    read = within(table, "day", date(2026, 3, 3), date(2026, 3, 5))["day"].to_pylist()
+    assert read == [date(2026, 3, day) for day in (3, 4, 5)]
+    assert within(table, "day", date(2027, 1, 1), date(2027, 1, 2)).num_rows == 0
