@@ -27,7 +27,10 @@ from starlette.types import Message, Receive, Scope, Send
 
 from . import control
 from .faults import Call, Fault, Faults
+from .leadfeeder import Leadfeeder
 from .leadfeeder_legacy import LeadfeederLegacy, LegacyOptions
+from .leadsie import Leadsie
+from .leedo import Leedo
 from .requests_log import RequestLog, Seen
 from .server import Server, listener
 from .troubles import befall
@@ -63,7 +66,10 @@ class Sandbox:
         self.faults = Faults(seed=self.world.seed)
         self.requests = RequestLog()
         self.leadfeeder_legacy = LeadfeederLegacy(self.world, legacy)
-        self.vendors: dict[str, Vendor] = {vendor.name: vendor for vendor in (self.leadfeeder_legacy,)}
+        self.leadfeeder = Leadfeeder(self.world)
+        self.leadsie, self.leedo = Leadsie(self.world), Leedo(self.world)
+        vendors: tuple[Vendor, ...] = (self.leadfeeder_legacy, self.leadfeeder, self.leadsie, self.leedo)
+        self.vendors: dict[str, Vendor] = {vendor.name: vendor for vendor in vendors}
         if latency:
             self.faults.add(Fault("latency", times=None, seconds=latency))
         if not limits:
@@ -147,6 +153,8 @@ class Gate:
         body = await request.body()
         body_is_read = False
         seen = self._note(request, body)
+        # a key can stand in the body
+        scope["sandbox.body"] = body
 
         async def read() -> Message:
             nonlocal body_is_read
