@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from . import crm, grants, leedo
 from .vendor import Json
 
 if TYPE_CHECKING:
@@ -64,8 +65,15 @@ def routes(sandbox: "Sandbox") -> list[Route]:
 
 
 def _act(sandbox: "Sandbox", action: str, arguments: dict[str, Any]) -> Any:
-    if action in MUTATORS:
-        return getattr(sandbox.world, action)(**arguments)
+    owners = {
+        MUTATORS: sandbox.world,
+        crm.MUTATORS: sandbox.leedo.crm,
+        leedo.MUTATORS: sandbox.leedo,
+        grants.MUTATORS: sandbox.leadsie.grants,
+    }
+    for mutators, owner in owners.items():
+        if action in mutators:
+            return getattr(owner, action)(**arguments)
     match action:
         case "fault":
             return sandbox.faults.add(**arguments)
@@ -75,4 +83,5 @@ def _act(sandbox: "Sandbox", action: str, arguments: dict[str, Any]) -> Any:
             return sandbox.requests.clear()
         case "options":
             return set_options(sandbox.vendors[arguments.pop("vendor")].options, arguments)
-    raise ValueError(f"no such action: {action!r}; there are {', '.join(MUTATORS)}, fault, clear_faults, options")
+    known = [name for mutators in owners for name in mutators]
+    raise ValueError(f"no such action: {action!r}; there are {', '.join(known)}, fault, clear_faults, options")

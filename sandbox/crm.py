@@ -59,7 +59,11 @@ class Crm:
     def __init__(self, world: World) -> None:
         self.world = world
         self.rows: dict[Kind, dict[str, Row]] = {kind: {} for kind in KINDS}
+        # by the company's number
         self._accounts: dict[int, Row] = {}
+        # those from before the story: a longer one must choose among the same
+        self._old_contacts: list[Row] = []
+        self._campaigns: list[Row] = []
         self._told: date | None = None
         self._bulk: list[int] = []
         self._changed: dict[int, Row] = {}
@@ -91,10 +95,8 @@ class Crm:
             self._tell()
             if (row := self.rows[kind].get(row_id)) is not None:
                 return row if row.created <= now(self.world) else None
-            if kind == "leads" and row_id.startswith(BULK_ID):
-                number = int(row_id.removeprefix(BULK_ID))
-                return self._bulk_row(number) if number in self._bulk else None
-            return None
+            number = _bulk_number(row_id) if kind == "leads" else None
+            return self._bulk_row(number) if number in self._bulk else None
 
     # what tests do to it
 
@@ -112,13 +114,13 @@ class Crm:
             return added
 
     def change_crm_row(self, kind: Kind, row_id: str, **values: Any) -> None:
-        """Sets `status`, `name`, `email` or whatever now; the story has no more to say about this row."""
+        """Sets `status`, `name`, `email` or whatever now; what the story had planned for this row is off."""
         with self.world.lock:
             row = self._existing(kind, row_id)
             time = now(self.world)
             row.events = [*(event for event in row.events if event[0] <= time), (time, values)]
-            if row_id.startswith(BULK_ID):
-                self._changed[int(row_id.removeprefix(BULK_ID))] = row
+            if (number := _bulk_number(row_id)) is not None:
+                self._changed[number] = row
 
     def remove_crm_rows(self, kind: Kind, which: int | list[str] = 1) -> list[str]:
         """The newest so many, or those with these ids, are gone. Returns their ids."""
@@ -128,8 +130,8 @@ class Crm:
                 self._existing(kind, row_id)
             for row_id in gone:
                 self.rows[kind].pop(row_id, None)
-            if numbers := {int(each.removeprefix(BULK_ID)) for each in gone if each.startswith(BULK_ID)}:
-                self._bulk = [number for number in self._bulk if number not in numbers]
+            numbers = {_bulk_number(row_id) for row_id in gone}
+            self._bulk = [number for number in self._bulk if number not in numbers]
             self._version += 1
             return gone
 
@@ -160,21 +162,23 @@ class Crm:
             rng = Random(f"{self.world.seed}:crm:company:{number}")
             if number % 10 != 9 and (number in STRANGERS or rng.random() < 0.3):
                 company = self.world.company(number)
-                account = self._account(company, rng, rng.randrange(*BEFORE, 60))
+                account = self._account(company, rng.randrange(*BEFORE, 60))
                 for _ in range(rng.randint(1, 3)):
                     self._contact(account, company, person(rng), rng, account.created + 60 * rng.randrange(90 * 1440))
         names = [each.campaign for each in CHANNELS if each.campaign] + [f"Launch on {LAUNCH.source}"]
         for place, name in enumerate(names):
             rng = Random(f"{self.world.seed}:crm:campaign:{name}")
             status = ("active", "active", "paused", "active", "completed")[place]
-            self._new("campaigns", rng, {"name": name, "status": status, "leads_count": 0}, rng.randrange(*BEFORE, 60))
+            values = {"name": name, "status": status, "leads_count": 0}
+            self._campaigns.append(self._new("campaigns", rng, values, rng.randrange(*BEFORE, 60)))
+        self._old_contacts = list(self.rows["contacts"].values())
 
     def _tell_day(self, day: date) -> None:
         rng = Random(f"{self.world.seed}:crm:{day}")
         for started in sorted(office_hour(rng, day) for _ in range(_LEADS_A_DAY[day.weekday()])):
             self._lead(rng, started)
         # one of the old contacts has a new job
-        contact = rng.choice(list(self.rows["contacts"].values()))
+        contact = rng.choice(self._old_contacts)
         if contact.created < midnight(day):
             contact.events.append((office_hour(rng, day), {"role": rng.choice(ROLES)}))
 
@@ -182,9 +186,9 @@ class Crm:
         company = visitor(rng, self.world)
         someone = person(rng)
         lead = self._new("leads", rng, _lead_values(rng, company, someone), started)
-        campaign = rng.choice(list(self.rows["campaigns"].values()))
+        campaign = rng.choice(self._campaigns)
         if rng.random() < 0.6 and campaign.events[0][1]["status"] != "completed":
-            campaign.events.append((started, {"leads_count": campaign.events[-1][1]["leads_count"] + 1}))
+            campaign.events.append((started, {"leads_count": campaign.at(started)["leads_count"] + 1}))
         time = started
         steps = [("contacted", 0.85, 2), (rng.choice(("qualified", "qualified", "unqualified")), 0.7, 5)]
         steps += [("converted", 0.6, 8)] if steps[1][0] == "qualified" else []
@@ -194,7 +198,7 @@ class Crm:
             time += rng.randrange(_HOUR, days * _DAY, 60)
             lead.events.append((time, {"status": status}))
         if lead.events[-1][1]["status"] == "converted":
-            account = self._accounts.get(company.number) or self._account(company, rng, time)
+            account = self._accounts.get(company.number) or self._account(company, time)
             self._contact(account, company, someone, rng, max(time, account.created))
 
     def _new(self, kind: Kind, rng: Random, values: dict[str, Any], created: int) -> Row:
@@ -202,7 +206,9 @@ class Crm:
         self.rows[kind][row.id] = row
         return row
 
-    def _account(self, company: Company, rng: Random, created: int) -> Row:
+    def _account(self, company: Company, created: int) -> Row:
+        # a longer story may know it already: the day's own course must not depend on that
+        rng = Random(f"{self.world.seed}:crm:account:{company.number}")
         account = self._new("accounts", rng, _account_values(company), created)
         self._accounts[company.number] = account
         return account
@@ -257,6 +263,11 @@ def _account_values(company: Company) -> dict[str, Any]:
 
 def _id(entry: Entry) -> str:
     return f"{BULK_ID}{entry:012d}" if isinstance(entry, int) else entry.id
+
+
+def _bulk_number(row_id: str) -> int | None:
+    digits = row_id.removeprefix(BULK_ID)
+    return int(digits) if digits != row_id and digits.isdecimal() else None
 
 
 def _instant(time: int) -> str:

@@ -52,13 +52,13 @@ class Asset:
     id: str
     name: str
     type: int
-    states: list[State]
+    states: list[State] = field(default_factory=list)
 
     def at(self, time: int) -> State:
         return [state for state in self.states if state.time <= time][-1]
 
 
-@dataclass
+@dataclass(eq=False)
 class Connection:
     user: int
     person: str
@@ -111,21 +111,24 @@ class Grants:
         """Somebody of this company (by number) grants access now. Returns the requestUrl."""
         with self.world.lock:
             self._tell()
-            rng = self._rng()
-            made = self._connect(self.world.company(company), rng, now(self.world))
+            made = self._connect(self.world.company(company), self._rng(), now(self.world))
             made.custom_user_ids = [(made.created, custom_user_id)]
             made.access_level, made.assets = access_level, []
             for _ in range(assets):
-                self._grant(made, rng, made.created, GRANTED)
+                self.add_asset(made.request_url)
             return made.request_url
 
     def add_asset(self, request_url: str, message: str = GRANTED) -> str:
         """Returns its id."""
         with self.world.lock:
-            return self._grant(self._find(request_url), self._rng(), now(self.world), message).id
+            connection = self._find(request_url)
+            asset = self._asset(connection.company, self._rng())
+            asset.states.append(State(now(self.world), message))
+            connection.assets.append(asset)
+            return asset.id
 
     def break_asset(self, asset_id: str, message: str = "Access was removed") -> None:
-        """It fails from now on; the story has no more to say about it."""
+        """It fails from now on; what the story had planned for it is off."""
         with self.world.lock:
             time = now(self.world)
             found = [asset for each in self.connections() for asset in each.assets_at(time) if asset.id == asset_id]
@@ -176,17 +179,13 @@ class Grants:
         rng = Random(f"{self.world.seed}:grants:{day}")
         for _ in range(rng.choice((0, 1, 1, 2) if day.weekday() < 5 else (0, 0, 0, 1))):
             self._connect(visitor(rng, self.world), rng, office_hour(rng, day))
-        if rng.random() < 0.15:
-            returning = rng.choice(self._connections)
-            if returning.created < midnight(day):
-                name = f"{returning.company.domain}-{day.year}"
-                returning.custom_user_ids.append((office_hour(rng, day), name))
 
     def _connect(self, company: Company, rng: Random, time: int) -> Connection:
-        before = [each for each in self._connections if each.company.number == company.number]
-        user, name = rng.randrange(10**5, 10**9), person(rng).name
-        if before and rng.random() < 0.7:
-            user, name = before[-1].user, before[-1].person
+        # what a company has is the same for all its connections: one person can connect twice, as can one asset
+        own = Random(f"{self.world.seed}:grants:of:{company.number}")
+        people = [(own.randrange(10**5, 10**9), person(own).name) for _ in range(2)]
+        known = [self._asset(company, own) for _ in range(8)]
+        user, name = people[rng.random() < 0.2]
         request_id = str(rng.randrange(10**15, 10**16))
         made = Connection(
             user=user,
@@ -198,25 +197,26 @@ class Grants:
             access_level=rng.choice(("admin", "admin", "view")),
             custom_user_ids=[(time, None if rng.random() < 0.1 else company.domain)],
         )
+        for place, asset in enumerate(rng.sample(known, rng.randint(1, 5))):
+            asset.states = _course(rng, time + 5 * place)
+            made.assets.append(asset)
+        if rng.random() < 0.1:
+            made.custom_user_ids.append((time + rng.randrange(_DAY, 15 * _DAY), f"{company.domain}-again"))
         self._connections.append(made)
-        if before and rng.random() < 0.5:
-            # the same asset once more: it is of both connections
-            known = rng.choice(before[-1].assets)
-            made.assets.append(Asset(known.id, known.name, known.type, [State(time, GRANTED)]))
-        for place in range(rng.randint(1, 5)):
-            message = GRANTED if rng.random() < 0.75 else rng.choice(tuple(FAILURES))
-            asset = self._grant(made, rng, time + 5 * place, message)
-            if message != GRANTED and rng.random() < 0.6:
-                asset.states.append(State(asset.states[-1].time + rng.randrange(_HOUR, 3 * _DAY), GRANTED))
-            if rng.random() < 0.15:
-                broken = asset.states[-1].time + rng.randrange(2 * _DAY, 20 * _DAY)
-                asset.states.append(State(broken, rng.choice(tuple(FAILURES))))
         return made
 
-    def _grant(self, connection: Connection, rng: Random, time: int, message: str) -> Asset:
-        brand = connection.company.name.split()[0]
-        name = rng.choice((brand, connection.company.name, f"{brand} {connection.company.location.country_code}"))
-        # the first five types are the most frequent, and the only ones of the older vocabulary
-        asset = Asset(str(rng.randrange(10**14, 10**15)), name, int(TYPES * rng.random() ** 3), [State(time, message)])
-        connection.assets.append(asset)
-        return asset
+    def _asset(self, company: Company, rng: Random) -> Asset:
+        brand = company.name.split()[0]
+        name = rng.choice((brand, company.name, f"{brand} {company.location.country_code}"))
+        # the first types are the most frequent
+        return Asset(str(rng.randrange(10**14, 10**15)), name, int(TYPES * rng.random() ** 3))
+
+
+def _course(rng: Random, time: int) -> list[State]:
+    """Granted at once, or at a second try, or never; and some that were granted break."""
+    states = [State(time, GRANTED if rng.random() < 0.75 else rng.choice(tuple(FAILURES)))]
+    if not states[0].is_success and rng.random() < 0.6:
+        states.append(State(time + rng.randrange(_HOUR, 3 * _DAY), GRANTED))
+    if states[-1].is_success and rng.random() < 0.15:
+        states.append(State(states[-1].time + rng.randrange(2 * _DAY, 20 * _DAY), rng.choice(tuple(FAILURES))))
+    return states
