@@ -82,7 +82,13 @@ def _vendor(warehouse: Warehouse, vendor: Vendor, now: datetime) -> Iterator[Str
                 rows=rows.get(account, 0),
                 last_run_at=started,
                 last_run_status=ended,
-                incomplete_days=[day.isoformat() for day in known.incomplete(account, name)] if account else [],
+                incomplete_days=sorted(
+                    {
+                        day.isoformat()
+                        for owner, part, day, _ in known.all_incomplete()
+                        if owner == account and _is_part(part, name)
+                    }
+                ),
                 pending=[text for owner, text in waiting if owner == account],
             )
 

@@ -260,7 +260,10 @@ class _Sync:
         positions = Positions(pipeline.state.get("sources", {}).get(name, {}))
         rows = [asdict(result) for result in map(_result, self._run.lanes)]
         self._warehouse.record(self._run_id, name, [{"run_id": self._run_id, "vendor": name, **row} for row in rows])
-        self._warehouse.record_incomplete(name, [(name, *entry) for entry in positions.all_incomplete()])
+        days = {
+            (account, part.partition("/")[0], day): reason for account, part, day, reason in positions.all_incomplete()
+        }
+        self._warehouse.record_incomplete(name, [(name, *place, reason) for place, reason in days.items()])
 
 
 def _finish(pipeline: dlt.Pipeline) -> None:
@@ -289,7 +292,7 @@ def _result(lane: Lane) -> StreamResult:
         requests=lane.meter.requests,
         retries=lane.meter.retries,
         seconds_waited=round(lane.meter.seconds_waited, 3),
-        credits_charged=None,
+        credits_charged=lane.meter.credits,
         error="; ".join(errors) or None,
         notes=[*lane.notes, *pending],
     )

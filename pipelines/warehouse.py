@@ -11,7 +11,7 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -314,6 +314,14 @@ class WarehouseLedger:
 
     def put(self, table: Table, row: Mapping[str, object]) -> None:
         self._warehouse.put(self._vendor, table, row)
+
+    def requests_since(self, start: datetime) -> int:
+        made = self._warehouse.query(
+            f"SELECT sum(requests) FROM {OPS}.runs WHERE vendor = %s AND started_at >= %s",  # noqa: S608 — own names
+            self._vendor,
+            start,
+        )
+        return int(made[0][0] or 0) if made else 0
 
 
 def _resolve(destination: str) -> tuple[Any, Place]:

@@ -6,13 +6,16 @@
     │   ├── AccessError      the vendor refuses the key, or this key the resource (401, 403, 404)
     │   ├── NotEntitledError the account has not bought it (402): skipped, not failed
     │   ├── RequestError     the vendor does not understand the request (400, 416, …)
+    │   ├── QuotaError       a quota is used up: nothing more of this vendor is tried
     │   └── CeilingError     the vendor would cut these days off
     └── TransientError       a limit or an outage outlasted our patience
+        ├── LimitError       the vendor's limit lasts longer than the run may wait
         └── AnswerError      the answer is not what the vendor documents
 
 A message says what happened and what to do; `locate` adds to whom and to which days.
 """
 
+from datetime import date
 from typing import Self
 
 
@@ -64,16 +67,25 @@ class RequestError(TerminalError):
         self.status = status
 
 
-class CeilingError(TerminalError):
-    """The vendor would cut these days off. `pages` is how many there are, where it is known."""
+class QuotaError(TerminalError):
+    """A quota of the vendor's, or a budget that was set, is used up: nothing more of this vendor is tried."""
 
-    def __init__(self, message: str, *, pages: int) -> None:
+
+class CeilingError(TerminalError):
+    """The vendor would cut these days off. `pages` is how many there are, `day` the one that cannot be cut further."""
+
+    def __init__(self, message: str, *, pages: int, day: date | None = None) -> None:
         super().__init__(message)
         self.pages = pages
+        self.day = day
 
 
 class TransientError(SourceError):
     """A limit or an outage outlasted our patience."""
+
+
+class LimitError(TransientError):
+    """The vendor's limit lasts longer than the run may wait."""
 
 
 class AnswerError(TransientError):

@@ -5,6 +5,7 @@ drives the sources hands them a ledger that lasts.
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Protocol
 
 from .tables import Table
@@ -16,6 +17,10 @@ class Ledger(Protocol):
     def rows(self, table: Table) -> list[dict[str, Any]]: ...
 
     def put(self, table: Table, row: Mapping[str, object]) -> None: ...
+
+    def requests_since(self, start: datetime) -> int:
+        """The requests that all runs of the vendor together have made."""
+        ...
 
 
 class MemoryLedger:
@@ -29,3 +34,6 @@ class MemoryLedger:
 
     def put(self, table: Table, row: Mapping[str, object]) -> None:
         self._rows[(table.name, *(row[name] for name in table.key))] = dict(row)
+
+    def requests_since(self, start: datetime) -> int:  # noqa: ARG002 — it remembers none
+        return 0

@@ -4,7 +4,10 @@ The state is dlt's source state: it is committed with the rows it speaks of, in 
 from the warehouse on a machine that has never run before.
 
     {"loaded":     {account: {stream: ["2026-01-01", "2026-01-31"]}},
-     "incomplete": {account: {stream: {"2026-01-17": "why"}}}}
+     "incomplete": {account: {stream: {"2026-01-17": "why"}}},
+     "snapshots":  {account: {stream: digest}}}
+
+A stream without accounts stands under the account "".
 """
 
 from collections.abc import Iterator, MutableMapping
@@ -22,20 +25,27 @@ class Positions:
     def __init__(self, state: State) -> None:
         self._loaded: State = state.setdefault("loaded", {})
         self._incomplete: State = state.setdefault("incomplete", {})
+        self._snapshots: State = state.setdefault("snapshots", {})
 
-    def loaded(self, account: str, stream: str) -> Days | None:
+    def is_new(self, account: str | None, stream: str, digest: str) -> bool:
+        """Whether a snapshot differs from the one that was loaded last; it is the last one from now on."""
+        known = self._snapshots.setdefault(account or "", {})
+        before, known[stream] = known.get(stream), digest
+        return bool(before != digest)
+
+    def loaded(self, account: str | None, stream: str) -> Days | None:
         """The days that are loaded without a gap, or None."""
-        bounds = self._loaded.get(account, {}).get(stream)
+        bounds = self._loaded.get(account or "", {}).get(stream)
         return Days(date.fromisoformat(bounds[0]), date.fromisoformat(bounds[1])) if bounds else None
 
-    def advance(self, account: str, stream: str, days: Days) -> None:
+    def advance(self, account: str | None, stream: str, days: Days) -> None:
         """Take `days` to what is loaded; days beyond a gap are refused, so that a gap is never skipped."""
         before = self.loaded(account, stream)
         if before is not None:
             if days.first > before.last + ONE_DAY or days.last < before.first - ONE_DAY:
                 raise ValueError(f"{account}/{stream}: {days} does not join the loaded {before}")
             days = Days(min(days.first, before.first), max(days.last, before.last))
-        self._loaded.setdefault(account, {})[stream] = [days.first.isoformat(), days.last.isoformat()]
+        self._loaded.setdefault(account or "", {})[stream] = [days.first.isoformat(), days.last.isoformat()]
 
     def incomplete(self, account: str, stream: str) -> list[date]:
         """The days that a vendor's limit kept from us, oldest first."""
@@ -50,12 +60,12 @@ class Positions:
         for day in [day for day in listed if date.fromisoformat(day) in days]:
             del listed[day]
 
-    def all_loaded(self) -> Iterator[tuple[str, str, Days]]:
+    def all_loaded(self) -> Iterator[tuple[str | None, str, Days]]:
         """Every (account, stream, days)."""
         for account, streams in self._loaded.items():
             for stream in streams:
                 if (days := self.loaded(account, stream)) is not None:
-                    yield account, stream, days
+                    yield account or None, stream, days
 
     def all_incomplete(self) -> Iterator[tuple[str, str, date, str]]:
         """Every (account, stream, day, reason)."""

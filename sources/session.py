@@ -27,9 +27,11 @@ from .clock import Clock
 from .errors import (
     AccessError,
     AnswerError,
+    LimitError,
     NotEntitledError,
     RequestError,
     SettingError,
+    SourceError,
     TerminalError,
     TransientError,
 )
@@ -46,10 +48,6 @@ def user_agent() -> str:
         return f"leadhouse/{version('leadhouse')}"
     except PackageNotFoundError:
         return "leadhouse"
-
-
-class LimitError(TransientError):
-    """The vendor's limit lasts longer than the run may wait."""
 
 
 class NotNowError(TransientError):
@@ -83,17 +81,22 @@ class HeaderAuth(AuthBase):
 
 @dataclass
 class Meter:
-    """What reading something has cost. Several threads may add to one."""
+    """What reading something has cost. Several threads may add to one; `credits` are None where nothing costs any."""
 
     requests: int = 0
     retries: int = 0
     seconds_waited: float = 0.0
+    credits: int | None = None
 
     def __post_init__(self) -> None:
         self._lock = threading.Lock()
 
-    def add(self, *, requests: int = 0, retries: int = 0, seconds_waited: float = 0.0) -> None:
+    def add(
+        self, *, requests: int = 0, retries: int = 0, seconds_waited: float = 0.0, credits_charged: int | None = None
+    ) -> None:
         with self._lock:
+            if credits_charged is not None:
+                self.credits = (self.credits or 0) + credits_charged
             self.requests += requests
             self.retries += retries
             self.seconds_waited += seconds_waited
@@ -102,8 +105,9 @@ class Meter:
 class Session:
     """Everything a vendor is asked goes through one of these.
 
-    `read_error` tells the vendor's words from an error body (parsed JSON). `workers` is how many answers may be
-    waited for at once; it bounds memory and never the rate, which is the budget's.
+    `read_error` tells the vendor's words from an error body (parsed JSON). `refusal` is the error that status and body
+    stand for, where that is not what the status says by itself. `workers` is how many answers may be waited for at
+    once; it bounds memory and never the rate, which is the budget's.
     """
 
     def __init__(
@@ -115,6 +119,7 @@ class Session:
         budget: Budget,
         clock: Clock,
         read_error: Callable[[Any], str | None],
+        refusal: Callable[[int, Any], SourceError | None] | None = None,
         max_wait: timedelta = timedelta(hours=1),
         timeout: float = 60.0,
         workers: int = 8,
@@ -125,6 +130,7 @@ class Session:
         self._secrets = tuple(secret for secret in secrets if secret)
         self._clock = clock
         self._read_error = read_error
+        self._refusal = refusal
         self._max_wait = max_wait.total_seconds()
         self._timeout = (min(timeout, 10.0), timeout)
         self.workers = workers
@@ -161,11 +167,33 @@ class Session:
         """GET a JSON document.
 
         `check` raises AnswerError where the document is not what the vendor documents; like an outage, that is tried
-        again. Raises AccessError, NotEntitledError, RequestError or, when patience is over, TransientError.
+        again. Raises AccessError, NotEntitledError, RequestError, QuotaError or, when patience is over, TransientError.
         """
+        return self._ask("GET", path, params, None, meter, check)
 
+    def query(
+        self,
+        path: str,
+        question: Mapping[str, Any],
+        params: Mapping[str, str | int] | None = None,
+        *,
+        meter: Meter,
+        check: Callable[[Any], None],
+    ) -> Any:
+        """POST a JSON question that changes nothing at the vendor: as safe to repeat as `get`."""
+        return self._ask("POST", path, params, question, meter, check)
+
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, str | int] | None,
+        question: Mapping[str, Any] | None,
+        meter: Meter,
+        check: Callable[[Any], None],
+    ) -> Any:
         def once() -> Any:
-            document = self._json(self._send("GET", path, params, meter), path)
+            document = self._json(self._send(method, path, params, meter, question=question), path)
             check(document)
             return document
 
@@ -193,7 +221,7 @@ class Session:
         vendor took it; neither is sent again from here.
         """
         try:
-            return self._json(self._send("POST", path, None, meter, form), path)
+            return self._json(self._send("POST", path, None, meter, form=form), path)
         except NotNowError:
             raise
         except TransientError as error:
@@ -258,22 +286,30 @@ class Session:
         path: str,
         params: Mapping[str, str | int] | None,
         meter: Meter,
+        *,
         form: Mapping[str, str] | None = None,
+        question: Mapping[str, Any] | None = None,
     ) -> requests.Response:
-        """Send one request within the budget; a limit is waited for, everything else is the caller's to retry."""
+        """Send one request within the budget; a limit is waited for, everything else is the caller's to retry.
+
+        A `form` changes something at the vendor, a `question` (JSON) does not.
+        """
         url = self.base_url + path
         limited = 0.0
         for refusals in itertools.count():
             self._count(meter)
-            response = self._follow(method, url, params, path, form)
+            response = self._follow(method, url, params, path, form, question)
+            self._heed(response)
             if response.status_code != 429:
                 self._raise_for_status(response, path)
                 return response
+            if (refusal := self._refusal_of(response)) is not None:
+                raise refusal
             # a vendor that keeps saying "at once" is asked ever more rarely
             pause = max(self._pause(response), min(0.1 * 2**refusals, 60.0))
             meter.add(retries=1)
             self.total.add(retries=1)
-            if method == "POST":
+            if form is not None:
                 raise NotNowError(f"{path} answered 429", pause)
             limited += pause
             if limited > self._max_wait:
@@ -292,12 +328,19 @@ class Session:
         params: Mapping[str, str | int] | None,
         path: str,
         form: Mapping[str, str] | None,
+        question: Mapping[str, Any] | None,
     ) -> requests.Response:
         """Send; follow redirects on our own host only, so that the secret goes nowhere else."""
         for _ in range(REDIRECTS):
             try:
                 response = self._http.request(
-                    method, url, params=params, data=form, timeout=self._timeout, allow_redirects=False
+                    method,
+                    url,
+                    params=params,
+                    data=form,
+                    json=question,
+                    timeout=self._timeout,
+                    allow_redirects=False,
                 )
             except requests.exceptions.SSLError as error:
                 raise TerminalError(
@@ -326,6 +369,8 @@ class Session:
         status = response.status_code
         if status < 400:
             return
+        if (refusal := self._refusal_of(response)) is not None:
+            raise refusal
         words = self._words(response)
         text = f"{path} answered {status}" + (f" ({words})" if words else "")
         if status >= 500 or status == 408:
@@ -344,6 +389,23 @@ class Session:
         except (orjson.JSONDecodeError, AttributeError, KeyError, IndexError, TypeError):
             return None
         return self.redact(words)[:300] if words else None
+
+    def _refusal_of(self, response: requests.Response) -> SourceError | None:
+        if self._refusal is None:
+            return None
+        try:
+            error = self._refusal(response.status_code, orjson.loads(response.content))
+        except (orjson.JSONDecodeError, AttributeError, KeyError, IndexError, TypeError):
+            return None
+        if error is not None:
+            error.message = self.redact(error.message)[:300]
+        return error
+
+    def _heed(self, response: requests.Response) -> None:
+        """Lower the budget to what the answer says is left of it."""
+        left = response.headers.get("X-RateLimit-Remaining", "").strip()
+        if left.isdigit() and (seconds := self._reset(response)) is not None:
+            self.budget.lower(int(left), seconds)
 
     def _json(self, response: requests.Response, path: str) -> Any:
         try:
@@ -366,12 +428,17 @@ class Session:
                 return max((until - now).total_seconds(), 0.1)
             except ValueError:
                 pass
+        seconds = self._reset(response)
+        return seconds if seconds is not None else 60.0 - now.timestamp() % 60 + 0.1
+
+    def _reset(self, response: requests.Response) -> float | None:
+        """Seconds until the vendor's window turns, by `X-RateLimit-Reset`."""
         reset = response.headers.get("X-RateLimit-Reset", "").strip()
-        if reset.isdigit():
-            # an instant when it is large, a span otherwise: the vendors do not say which
-            seconds = float(reset)
-            return max(seconds - now.timestamp() if seconds > 1e9 else seconds, 0.1)
-        return 60.0 - now.timestamp() % 60 + 0.1
+        if not reset.isdigit():
+            return None
+        # an instant when it is large, a span otherwise: the vendors do not say which
+        seconds = float(reset)
+        return max(seconds - self._clock.now().timestamp() if seconds > 1e9 else seconds, 0.1)
 
 
 def _passes(error: BaseException) -> bool:

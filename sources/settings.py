@@ -3,18 +3,20 @@
 dlt resolves the fields; what they mean is checked here, so that a wrong one is named before anything is tried.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from dlt.common.configuration import configspec, resolve_configuration
 from dlt.common.configuration.exceptions import ConfigurationException
 from dlt.common.configuration.specs import BaseConfiguration
+from dlt.common.typing import TSecretStrValue
 
 from .errors import SettingError
+from .pii import Pii, Policy
 from .session import check_url
-from .streams import Asked
+from .streams import Asked, Stream
 from .windows import parse_day
 
 C = TypeVar("C", bound="VendorSettings")
@@ -30,6 +32,8 @@ class VendorSettings(BaseConfiguration):
     lookback_days: int = 3
     account_ids: Any | None = None
     request_timeout: float = 60.0
+    pii: str = "keep"
+    pii_key: TSecretStrValue | None = None
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,7 @@ class Scope:
     start: date | None
     lookback: int
     asked: Asked
+    pii: Pii
 
 
 def resolve(spec: type[C], vendor: str) -> C:
@@ -58,7 +63,27 @@ def scope(settings: VendorSettings, vendor: str, asked: Asked) -> Scope:
         raise SettingError(f"{prefix}.lookback_days is {settings.lookback_days}", remedy="give 0 or more days")
     positive(f"{prefix}.request_timeout", settings.request_timeout)
     ids = frozenset(listed(settings.account_ids) or ()) or None
-    return Scope(start, settings.lookback_days, replace(asked, accounts=asked.accounts or ids))
+    asked = replace(asked, accounts=asked.accounts or ids)
+    return Scope(start, settings.lookback_days, asked, _pii(prefix, settings))
+
+
+def turned_on(settings: VendorSettings, vendor: str, streams: Sequence[Stream], asked: Asked) -> list[Stream]:
+    """The streams that are on; raises SettingError where one is asked for that is not."""
+    on = [stream for stream in streams if not stream.optional or getattr(settings, stream.optional)]
+    for stream in streams:
+        if stream not in on and stream.name in (asked.streams or ()):
+            raise SettingError(f"{stream.name} is off", remedy=f"set sources.{vendor}.{stream.optional} to turn it on")
+    return on
+
+
+def _pii(prefix: str, settings: VendorSettings) -> Pii:
+    if settings.pii not in ("keep", "hash", "drop"):
+        raise SettingError(f"{prefix}.pii is {settings.pii!r}", remedy="choose keep, hash or drop")
+    if settings.pii == "hash" and not settings.pii_key:
+        raise SettingError(
+            f"{prefix}.pii is hash, and {prefix}.pii_key is not set", remedy="set it to a long random text"
+        )
+    return Pii(cast(Policy, settings.pii), settings.pii_key or "")
 
 
 def listed(value: object) -> tuple[str, ...] | None:

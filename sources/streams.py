@@ -1,16 +1,17 @@
 """From a vendor's streams to dlt resources: what is read, in which order, and what happens when it cannot be.
 
-A stream is one endpoint with the tables it fills. Reading it for one account is a *lane*: its windows are read side by
-side with those of other lanes, are handed on oldest first, and move the lane's position together with their rows. A
-lane that fails keeps what it has and stops; the others go on.
+A stream is one endpoint with the tables it fills. Reading it for one account is a *lane*: its *slices* (days, windows)
+are read side by side with those of other lanes, are handed on oldest first, and move the lane's position together with
+their rows. A lane that fails keeps what it has and stops; the others go on.
 """
 
+import hashlib
 import logging
 import math
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, MutableMapping, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from functools import cached_property
 from typing import Any, Literal, Protocol
@@ -21,11 +22,12 @@ import pyarrow as pa
 from dlt.extract import DltResource, DltSource
 
 from .clock import Clock, StoppedError
-from .errors import AccessError, CeilingError, NotEntitledError, SourceError
+from .errors import AccessError, CeilingError, NotEntitledError, QuotaError, SourceError, TerminalError
+from .pii import KEEP, Pii
 from .positions import Positions
 from .session import Meter, Session
 from .tables import Table, concat, last_batch_of_each, last_of_each
-from .windows import Days, since, today
+from .windows import Days, Unit, calendar, since, today
 
 log = logging.getLogger(__name__)
 
@@ -51,24 +53,46 @@ class Account:
 class Stream:
     """One endpoint and the tables it fills; the first one's rows are those that the summary counts.
 
-    `by` is what one read covers: the vendor, an account, an account's days, or a single day of an account. A report is
-    not read but waited for (`Reports`), and what is waited for stands in the `ledger`.
+    `by` is what one read covers: the vendor, an account, an account's days, a single day of an account, or what has
+    passed of a calendar window (for each of the account's parts where `parted`). A report is not read but waited for
+    (`Reports`), and what is waited for stands in the `ledger`; a walk goes by the vendor's own rules (`Walks`).
+    `optional` is the setting that turns the stream on; without one it is on.
     """
 
     name: str
     tables: tuple[Table, ...]
-    by: Literal["vendor", "account", "days", "day", "report"]
+    by: Literal["vendor", "account", "days", "day", "window", "report", "walk"]
     ledger: Table | None = None
+    parted: bool = False
+    optional: str = ""
+
+
+@dataclass(frozen=True)
+class Slice:
+    """What one read covers: `days` of an account, which lie in the calendar window that begins on `window`."""
+
+    account: Account | None = None
+    days: Days | None = None
+    window: date | None = None
+    part: str | None = None
 
     @property
-    def dated(self) -> bool:
-        return self.by in ("days", "day")
+    def scopes(self) -> list[tuple[object, ...]]:
+        """What is replaced by what is read, as values of a table's `scope`."""
+        outer: tuple[object, ...] = (self.account.id,) if self.account else ()
+        outer += (self.part,) if self.part is not None else ()
+        if self.window is not None:
+            return [(*outer, self.window)]
+        return [(*outer, day) for day in self.days] if self.days else [outer]
+
+    def __str__(self) -> str:
+        return ", ".join(str(part) for part in (self.part, self.days) if part)
 
 
 class Read(Protocol):
-    """Reads all rows of a stream, for an account (if the stream has accounts) and days (if it is dated), or raises."""
+    """Reads all rows of a slice of a stream, or raises."""
 
-    def __call__(self, stream: Stream, account: Account | None, days: Days | None, meter: Meter) -> Batch: ...
+    def __call__(self, stream: Stream, of: Slice, meter: Meter) -> Batch: ...
 
 
 @dataclass
@@ -111,12 +135,28 @@ class Reports(Protocol):
         ...
 
 
+class Walks(Protocol):
+    """Streams that the vendor's own rules read, through as many pieces as they take."""
+
+    def left(self, stream: Stream) -> bool:
+        """Whether something of the stream is still to be read."""
+        ...
+
+    def rows(self, run: "Run", stream: Stream, state: MutableMapping[str, Any]) -> Iterator[Any]:
+        """Yield rows until all is read or the run's piece is spent; the vendor's `state` is committed with them."""
+        ...
+
+
 @dataclass
 class _Task:
     lane: Lane
-    days: Days | None
+    slice: Slice
     moves_position: bool
     future: "Future[Batch] | None" = None
+
+    @property
+    def days(self) -> Days | None:
+        return self.slice.days
 
 
 @dataclass(frozen=True)
@@ -140,7 +180,8 @@ class Run:
     """One run of one vendor, through as many load packages (pieces) as it takes.
 
     `accounts` lists what the key can see; it is called once, when something is first read. `requests_per_second` is
-    the budget's, and bounds a piece to five minutes of it.
+    the budget's, and bounds a piece to five minutes of it. `parts` lists an account's parts (feeds) for the streams
+    that are parted. `unit` is the calendar window.
     """
 
     def __init__(
@@ -156,7 +197,11 @@ class Run:
         lookback: int,
         requests_per_second: float,
         asked: Asked = Asked(),
+        parts: Callable[[Account, Meter], Sequence[str]] | None = None,
+        unit: Unit = "month",
+        pii: Pii = KEEP,
         reports: Reports | None = None,
+        walks: Walks | None = None,
     ) -> None:
         self.vendor = vendor
         self.streams = [s for s in streams if asked.streams is None or s.name in asked.streams]
@@ -170,12 +215,16 @@ class Run:
         self._clock = clock
         self._start = start
         self._lookback = lookback
+        self._parts = parts
+        self._unit = unit
+        self._pii = pii
         self._reports = reports
+        self._walks = walks
         self._crowded = False
         self._queues: dict[str, deque[_Task]] = {}
         self._requests_per_piece = max(int(requests_per_second * PIECE.total_seconds()), 1)
         self._piece: _Piece | None = None
-        self._refused: AccessError | None = None
+        self._refused: AccessError | QuotaError | None = None
         self._out_of_order: set[Days] = set()
         self._extracting: set[str] = set()
 
@@ -202,10 +251,12 @@ class Run:
     @property
     def finished(self) -> bool:
         """Whether everything that was asked for has been read, or has failed."""
-        read = [stream for stream in self.streams if stream.by != "report"]
+        if any(self._walks.left(stream) for stream in self.streams if stream.by == "walk" and self._walks):
+            return False
+        read = [stream for stream in self.streams if stream.by not in ("report", "walk")]
         if any(stream.name not in self._queues or self._queues[stream.name] for stream in read):
             return False
-        waits = self._reports is not None and len(read) < len(self.streams)
+        waits = any(stream.by == "report" for stream in self.streams)
         return not (waits and self._reports is not None and (self._reports.left or self._crowded))
 
     @property
@@ -251,6 +302,9 @@ class Run:
         if stream.by == "report":
             assert self._reports is not None
             return self._waiting(stream, self._reports)
+        if stream.by == "walk":
+            assert self._walks is not None
+            return self._walking(stream, self._walks)
 
         @dlt.resource(name=stream.name)
         def rows() -> Iterator[Any]:
@@ -258,13 +312,30 @@ class Run:
 
         return rows()
 
+    def _walking(self, stream: Stream, walks: Walks) -> DltResource:
+        @dlt.resource(name=stream.name)
+        def rows() -> Iterator[Any]:
+            yield from self._new_tables(stream)
+            if walks.left(stream):
+                yield from walks.rows(self, stream, dlt.current.source_state())
+
+        return rows()
+
+    def _new_tables(self, stream: Stream) -> Iterator[Any]:
+        known = dlt.current.source_schema().tables
+        for table in stream.tables:
+            if _is_new(table, known):
+                yield table.hinted(table.markers())
+
+    def item(self, table: Table, rows: pa.Table) -> Any:
+        """Rows as they may be loaded, as an item that a dlt resource yields."""
+        return table.hinted(self._pii.clean(table, rows))
+
     def _waiting(self, stream: Stream, reports: Reports) -> DltResource:
         @dlt.resource(name=stream.name)
         async def rows() -> AsyncIterator[Any]:
-            known = dlt.current.source_schema().tables
-            for table in stream.tables:
-                if _is_new(table, known):
-                    yield table.hinted(table.markers())
+            for item in self._new_tables(stream):
+                yield item
             self._crowded = False
             async for item in reports.reports(self, stream, Positions(dlt.current.source_state())):
                 yield item
@@ -289,7 +360,7 @@ class Run:
                 try:
                     batch = None if task.lane.stopped or task.future is None else task.future.result()
                 except CeilingError as error:
-                    if task.days is not None and len(task.days) > 1:
+                    if task.days is not None and len(task.days) > 1 and stream.by != "window":
                         _split(task, error.pages, queue, running)
                         continue
                     self._incomplete(task, error, positions)
@@ -297,11 +368,12 @@ class Run:
                 except (StoppedError, CancelledError):
                     raise
                 except Exception as error:  # noqa: BLE001 — isolation: one lane never stops the others
-                    self.fail_lane(task.lane, _named(error), task.days)
+                    self.fail_lane(task.lane, _named(error), task.slice)
                     batch = None
                 if batch is not None:
-                    self._loaded(task, batch, positions)
-                    out.add(batch, task.lane.account, task.days)
+                    batch = {name: self._pii.clean(out.tables[name], rows) for name, rows in batch.items()}
+                    if self._loaded(task, batch, positions):
+                        out.add(batch, task.slice)
                 self._finish(task.lane, queue, running)
                 self.unloaded += batch is not None
                 if out.rows >= BLOCK:
@@ -366,12 +438,15 @@ class Run:
         """What is left to read of a stream, oldest first in each lane."""
         accounts = self.accounts
         if stream.by == "vendor":
-            yield _Task(self.open_lane(stream, None), None, moves_position=False)
+            yield _Task(self.open_lane(stream, None), Slice(), moves_position=False)
             return
         for account in accounts:
             lane = self.open_lane(stream, account)
-            if not stream.dated:
-                yield _Task(lane, None, moves_position=False)
+            if stream.by == "account":
+                yield _Task(lane, Slice(account), moves_position=False)
+                continue
+            if stream.by == "window":
+                yield from self._plan_windows(stream, lane, account, positions)
                 continue
             days = self.asked.days
             if days is None:
@@ -379,44 +454,90 @@ class Run:
             lane.window = days
             # what is new comes first: an old day that still cannot be had must not keep it away
             for part in days.parts(len(days) if stream.by == "day" else 1) if days else ():
-                yield _Task(lane, part, moves_position=self.asked.days is None)
+                yield _Task(lane, Slice(account, part), moves_position=self.asked.days is None)
             retried = positions.incomplete(account.id, stream.name) if self.asked.days is None else []
             for day in retried:
                 if days is None or day not in days:
-                    yield _Task(lane, Days(day, day), moves_position=False)
+                    yield _Task(lane, Slice(account, Days(day, day)), moves_position=False)
             if days is None and not retried:
                 self._close(lane)
+
+    def _plan_windows(self, stream: Stream, lane: Lane, account: Account, positions: Positions) -> Iterator[_Task]:
+        """What has passed of the calendar windows that are due, for each part of the account by itself."""
+        try:
+            parts: Sequence[str | None] = self._parts(account, lane.meter) if stream.parted and self._parts else (None,)
+        except SourceError as error:
+            self.fail_lane(lane, error, None)
+            return
+        moves = self.asked.days is None
+        planned = [
+            _Task(lane, Slice(account, days, window, part), moves)
+            for part in parts
+            for window, days in self.windows(
+                lane, account, positions.loaded(account.id, position_of(stream.name, part))
+            )
+        ]
+        if not planned:
+            self._close(lane)
+        yield from planned
+
+    def windows(self, lane: Lane, account: Account, loaded: Days | None) -> list[tuple[date, Days]]:
+        """The calendar windows that are due or touched by a backfill, oldest first.
+
+        Each is its first day and the days to ask for: it is cut off at the start of what is loaded and at today.
+        """
+        due = self.days_since(loaded, account)
+        if due is None:
+            return []
+        lane.window = due if lane.window is None else Days(min(due.first, lane.window.first), due.last)
+        start = loaded.first if loaded else self.start_of(account)
+        until = self.today_of(account)
+        found = []
+        for window in calendar(due, self._unit):
+            first = window.first if window.last < start else max(window.first, min(start, due.first))
+            last = min(window.last, until)
+            if first <= last:
+                found.append((window.first, Days(first, last)))
+        return found
 
     def _begin(self, stream: Stream, task: _Task) -> _Task:
         if self._refused is not None and not task.lane.stopped:
             # an error of its own, because an error names the lane that it stopped
-            refused = AccessError(self._refused.message, status=self._refused.status, remedy=self._refused.remedy)
-            self.fail_lane(task.lane, refused, task.days)
+            refused = TerminalError(self._refused.message, remedy=self._refused.remedy)
+            self.fail_lane(task.lane, refused, task.slice)
         if task.future is None and not task.lane.stopped:
-            task.future = self._pool.submit(self._read, stream, task.lane.account, task.days, task.lane.meter)
+            task.future = self._pool.submit(self._read, stream, task.slice, task.lane.meter)
         return task
 
-    def _loaded(self, task: _Task, batch: Batch, positions: Positions) -> None:
+    def _loaded(self, task: _Task, batch: Batch, positions: Positions) -> bool:
+        """Note what has been read; returns whether it is worth loading."""
         lane = task.lane
         lane.rows += next(iter(batch.values())).num_rows if batch else 0
-        if task.days is not None and lane.account is not None:
-            positions.mark_complete(lane.account.id, lane.stream, task.days)
-            if task.moves_position:
-                positions.advance(lane.account.id, lane.stream, task.days)
-            else:
-                self._out_of_order.add(task.days)
+        if task.days is None or lane.account is None:
+            # what is read whole, and is what it was, writes nothing
+            return positions.is_new(lane.account_id, lane.stream, digest_of(batch))
+        name = position_of(lane.stream, task.slice.part)
+        positions.mark_complete(lane.account.id, name, task.days)
+        if task.moves_position:
+            positions.advance(lane.account.id, name, task.days)
+        else:
+            self._out_of_order.add(task.days)
+        return True
 
     def _incomplete(self, task: _Task, error: CeilingError, positions: Positions) -> None:
         lane = task.lane
         if task.days is None or lane.account is None:
-            self.fail_lane(lane, error, task.days)
+            self.fail_lane(lane, error, task.slice)
             return
-        positions.mark_incomplete(lane.account.id, lane.stream, task.days.first, error.message)
-        if task.moves_position:
-            positions.advance(lane.account.id, lane.stream, task.days)
+        name, day = position_of(lane.stream, task.slice.part), error.day or task.days.first
+        positions.mark_incomplete(lane.account.id, name, day, error.message)
+        if task.moves_position and task.slice.window is None:
+            positions.advance(lane.account.id, name, task.days)
         self._crowded = True
-        error.locate(self.vendor, f"account {lane.account.id}", lane.stream, str(task.days))
-        lane.incomplete[task.days.first] = str(error)
+        error.locate(
+            self.vendor, f"account {lane.account.id}", lane.stream, str(replace(task.slice, days=Days(day, day)))
+        )
+        lane.incomplete[day] = str(error)
         log.warning("%s", error)
 
     def read_otherwise(self, account_id: str, stream: str, day: date, how: str) -> None:
@@ -426,16 +547,16 @@ class Run:
                 lane.incomplete.pop(day, None)
                 lane.notes.append(f"{day} was read {how}")
 
-    def fail_lane(self, lane: Lane, error: SourceError, days: Days | None, *, stop: bool = True) -> None:
+    def fail_lane(self, lane: Lane, error: SourceError, of: Slice | Days | None, *, stop: bool = True) -> None:
         """Note that something of a lane could not be had; with `stop` nothing more of it is tried."""
         account = f"account {lane.account.id}" if lane.account else None
-        text = str(error.locate(self.vendor, account, lane.stream, str(days) if days else None))
+        text = str(error.locate(self.vendor, account, lane.stream, str(of) if of else None))
         lane.stopped = lane.stopped or stop
         lane.status = "skipped" if isinstance(error, NotEntitledError) else "failed"
         lane.errors.append(text)
         if stop:
             lane.finished_at = self._clock.now()
-        if isinstance(error, AccessError) and error.status == 401:
+        if isinstance(error, QuotaError) or (isinstance(error, AccessError) and error.status == 401):
             self._refused = error
         log.warning("%s%s", "skipped: " if lane.status == "skipped" else "", text)
 
@@ -463,12 +584,30 @@ def _named(error: Exception) -> SourceError:
 def _split(task: _Task, pages: int, queue: "deque[_Task]", running: "deque[_Task]") -> None:
     """Cut a window that the vendor would cut off; what follows it in its lane waits behind the parts."""
     assert task.days is not None
-    parts = [_Task(task.lane, days, task.moves_position) for days in task.days.parts(max(2, math.ceil(pages / 80)))]
+    parts = [
+        _Task(task.lane, replace(task.slice, days=days), task.moves_position)
+        for days in task.days.parts(max(2, math.ceil(pages / 80)))
+    ]
     later = [other for other in running if other.lane is task.lane]
     others = [other for other in running if other.lane is not task.lane]
     running.clear()
     running.extend(others)
     queue.extendleft(reversed(parts + later))
+
+
+def position_of(stream: str, part: str | None) -> str:
+    """The name under which the position of a stream, or of one of its parts, is kept."""
+    return stream if part is None else f"{stream}/{part}"
+
+
+def digest_of(batch: Batch) -> str:
+    """What tells a snapshot from one with other rows or columns, whatever the order of its rows."""
+    digest = hashlib.sha256()
+    for name, rows in sorted(batch.items()):
+        digest.update(f"{name} {rows.schema.names}".encode())
+        for row in sorted(map(repr, rows.to_pylist())):
+            digest.update(row.encode())
+    return digest.hexdigest()
 
 
 def _is_new(table: Table, known: Mapping[str, Any]) -> bool:
@@ -484,29 +623,28 @@ class _Outbox:
     """
 
     def __init__(self, stream: Stream, known: Mapping[str, Any]) -> None:
-        self._tables = {table.name: table for table in stream.tables}
-        self._parts: dict[str, list[pa.Table]] = {name: [] for name in self._tables}
+        self.tables = {table.name: table for table in stream.tables}
+        self._parts: dict[str, list[pa.Table]] = {name: [] for name in self.tables}
         self._hinted: set[str] = set()
         self.rows = 0
         for table in stream.tables:
             if _is_new(table, known):
                 self._parts[table.name].append(table.markers())
 
-    def add(self, batch: Batch, account: Account | None, days: Days | None) -> None:
-        for name, table in self._tables.items():
+    def add(self, batch: Batch, read: Slice) -> None:
+        for name, table in self.tables.items():
             rows = batch[name]
             self.rows += rows.num_rows
             if table.owner:
-                owner = self._tables[table.owner]
+                owner = self.tables[table.owner]
                 keys = batch[owner.name].select(list(owner.key)).to_pydict().values()
                 rows = concat([table.markers(zip(*keys, strict=True)), rows])
-            elif table.scope:
-                ids = (account.id,) if account else ()
-                rows = concat([table.markers([(*ids, day) for day in days] if days else [ids]), rows])
+            elif table.scope or table.whole:
+                rows = concat([table.markers(read.scopes), rows])
             self._parts[name].append(rows)
 
     def flush(self, everything: bool = False) -> Iterator[Any]:
-        for name, table in self._tables.items():
+        for name, table in self.tables.items():
             parts = self._parts[name]
             if not parts or not (everything or (table.scope and not table.owner)):
                 continue

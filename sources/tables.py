@@ -45,7 +45,7 @@ class Column:
 
     An empty `at` is the object itself; None is filled in by the caller of `Table.rows`. `parent` columns of a child
     table take theirs from the object that holds the list. `read` turns the vendor's value into the column's, where
-    that is more than a change of type.
+    that is more than a change of type. `pii` marks personal data.
     """
 
     name: str
@@ -54,6 +54,7 @@ class Column:
     parent: bool = False
     read: Callable[[Json], object] | None = None
     about: str = ""
+    pii: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,7 @@ class Table:
     """One table of a vendor's dataset.
 
     `scope` names the columns whose values are replaced together; without one, rows replace rows of the same `key`.
+    With `whole`, all rows are replaced together.
     `owner` is the table whose rows a child row belongs to, where the scope is that row's key. `filled_by` is a table
     with the same key that supplies rows and values which this one lacks.
     `each` is the list inside the vendor's object whose elements are the rows (a child table); `position` counts them.
@@ -85,6 +87,7 @@ class Table:
     columns: tuple[Column, ...]
     key: tuple[str, ...]
     scope: tuple[str, ...] = ()
+    whole: bool = False
     owner: str | None = None
     newest: Newest | None = None
     filled_by: str | None = None
@@ -118,7 +121,9 @@ class Table:
     def hints(self) -> dict[str, Any]:
         """dlt's hints: types that Arrow cannot say, the key that removes repeats, the scope that is replaced."""
         merge: dict[str, Any] = {"disposition": "merge", "strategy": "delete-insert", "source_filter": self.guard}
-        if self.scope:
+        if self.whole:
+            merge["destination_scope"] = "1 = 1"
+        elif self.scope:
             # a key and a merge key together would be joined by OR, which no database looks up quickly
             columns = ", ".join(self.scope)
             merge["destination_scope"] = f"({columns}) IN (SELECT {columns} FROM {{staging_table}})"  # noqa: S608 — own names

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import ijson
+import pyarrow as pa
 import pyarrow.feather as feather
 
 from ..budget import Budget
@@ -31,7 +32,7 @@ from ..errors import AccessError, AnswerError, NotEntitledError, RequestError, S
 from ..ledger import Ledger
 from ..positions import Positions
 from ..session import NotNowError, Session, UnclearError
-from ..streams import Account, Lane, Run, Stream
+from ..streams import Account, Lane, Run, Stream, position_of
 from ..tables import Table
 from ..windows import Days, Unit, calendar, parse_instant
 from . import tables
@@ -177,8 +178,8 @@ class Exports:
             if job.report is not None:
                 jobs.remove(job)
                 self._load(run, job, positions)
-                for item in job.report.items(job):
-                    yield item
+                for table, rows in job.report.blocks(job):
+                    yield run.item(table, rows)
                 job.report = None
                 self._collected.append(job)
             elif job.request is not None and job.request.status == Status.PENDING:
@@ -233,19 +234,9 @@ class Exports:
         return _Job(lane, account, request.custom_feed_id, first, days, request=request, attempts=request.attempts)
 
     def _windows(self, run: Run, lane: Lane, account: Account, feed: str, positions: Positions) -> Iterator[_Job]:
-        loaded = positions.loaded(account.id, position_of(feed))
-        days = run.days_since(loaded, account)
-        if days is None:
-            return
-        lane.window = days if lane.window is None else Days(min(days.first, lane.window.first), days.last)
-        start = loaded.first if loaded else run.start_of(account)
-        until = run.today_of(account)
-        for window in calendar(days, self._policy.window):
-            first = window.first if window.last < start else max(window.first, min(start, days.first))
-            last = min(window.last, until)
-            if first <= last:
-                moves = run.asked.days is None
-                yield _Job(lane, account, feed, window.first, Days(first, last), moves_position=moves)
+        moves = run.asked.days is None
+        for window, days in run.windows(lane, account, positions.loaded(account.id, position_of(lane.stream, feed))):
+            yield _Job(lane, account, feed, window, days, moves_position=moves)
 
     def _crowded(self, run: Run, stream: Stream, positions: Positions) -> list[_Job]:
         """Days with more leads than the list shows, unless they are under way, or have failed in this run already."""
@@ -374,7 +365,7 @@ class Exports:
             job.is_loaded = True
             windows = self._in_order[job.account.id, job.feed]
             while windows and windows[0].is_loaded:
-                positions.advance(job.account.id, position_of(job.feed), windows.popleft().days)
+                positions.advance(job.account.id, position_of(job.lane.stream, job.feed), windows.popleft().days)
 
     def _fail(self, run: Run, job: _Job, error: SourceError) -> None:
         """One window's error is not its neighbours', unless nothing of the account can be had."""
@@ -436,17 +427,17 @@ class _Report:
             raise AnswerError(f"{job.place}: the report is damaged ({error})") from None
         return count
 
-    def items(self, job: _Job) -> Iterator[Any]:
-        """The rows for dlt, scopes first, so that a window without leads is emptied."""
+    def blocks(self, job: _Job) -> Iterator[tuple[Table, pa.Table]]:
+        """The rows, scopes first, so that a window without leads is emptied."""
         scope: tuple[object, ...] = (job.account.id, job.days.first)
         emptied: tuple[Table, ...] = (tables.REPORT_LEAD_DAYS,)
         if not job.crowded:
             scope = (job.account.id, job.feed, job.window_start)
             emptied = (tables.FEED_LEADS, tables.FEED_LEAD_KEYWORDS)
         for table in emptied:
-            yield table.hinted(table.markers([scope]))
+            yield table, table.markers([scope])
         for table, path in self._blocks:
-            yield table.hinted(feather.read_table(path))
+            yield table, feather.read_table(path)
         self.discard()
 
     def _check_head(self) -> None:
@@ -473,11 +464,6 @@ class _Report:
                 path = Path(self._folder.name) / f"{len(self._blocks)}.arrow"
                 feather.write_feather(rows, str(path), compression="uncompressed")
                 self._blocks.append((table, path))
-
-
-def position_of(feed: str) -> str:
-    """The name under which a feed's position is kept."""
-    return f"feed_leads/{feed}"
 
 
 def _still_pending(job: _Job, max_wait: timedelta) -> TransientError:

@@ -18,7 +18,7 @@ from ..ledger import Ledger, MemoryLedger
 from ..pages import settled
 from ..session import Meter, Session
 from ..settings import VendorSettings, listed, positive, resolve, scope, span
-from ..streams import Account, Asked, Batch, Run, Stream
+from ..streams import Account, Asked, Batch, Run, Slice, Stream
 from ..tables import Table, concat, within
 from ..windows import Days, Unit, cover
 from . import api, exports, tables
@@ -95,6 +95,8 @@ def open_run(
         lookback=chosen.lookback,
         requests_per_second=per_minute / 60,
         asked=asked,
+        unit=policy.window,
+        pii=chosen.pii,
         reports=exports.Exports(
             session, ledger, reader.feeds, Budget(api.limit(exports_per_minute), clock=clock), clock, policy
         ),
@@ -149,8 +151,9 @@ class Reader:
         self._feeds: dict[str, list[dict[str, Any]]] = {}
         self._lock = threading.Lock()
 
-    def read(self, stream: Stream, account: Account | None, days: Days | None, meter: Meter) -> Batch:
-        """All rows of the stream, or an error: never a part of them."""
+    def read(self, stream: Stream, of: Slice, meter: Meter) -> Batch:
+        """All rows of the slice, or an error: never a part of them."""
+        account, days = of.account, of.days
         if account is None:
             mine = [a for a in self.listed(meter) if self._only is None or str(a["id"]) in self._only]
             return _page(stream.tables, mine, {}, {})

@@ -13,8 +13,8 @@ LARGEST_AMOUNT = Decimal("1e28")
 ACCOUNT_ID = Column("account_id", "id", about="The account that the row belongs to.")
 
 
-def _attribute(name: str, kind: Type = "text", about: str = "") -> Column:
-    return Column(name, kind, f"attributes.{name}", about=about)
+def _attribute(name: str, kind: Type = "text", about: str = "", *, pii: bool = False) -> Column:
+    return Column(name, kind, f"attributes.{name}", about=about, pii=pii)
 
 
 def _id(about: str) -> Column:
@@ -140,12 +140,12 @@ LEADS = Table(
         _attribute("crm_lead_id", "id", "The lead in the CRM."),
         _attribute("crm_organization_id", "id", "The organization in the CRM."),
         _attribute("logo_url", about="Company logo."),
-        _attribute("assignee", about="Email of the assigned user."),
+        _attribute("assignee", about="Email of the assigned user.", pii=True),
         _attribute("business_id", "id", "Company business id."),
         _attribute("revenue", about="Estimated revenue, as the vendor writes it."),
         Column("revenue_amount", "decimal", "attributes.revenue", read=_amount, about="The amount in `revenue`."),
         Column("revenue_currency", "text", "attributes.revenue", read=_currency, about="The currency in `revenue`."),
-        _attribute("emailed_to", about="Emails the lead was sent to, separated by commas."),
+        _attribute("emailed_to", about="Emails the lead was sent to, separated by commas.", pii=True),
         _attribute("view_in_leadfeeder", about="Link to the lead in the app."),
         _location_id(),
     ),
@@ -215,12 +215,12 @@ VISITS = Table(
         _attribute("visit_length", "bigint", "Seconds."),
         _attribute("device_type", about="E.g. smartphone."),
         _attribute("landing_page_path", about="Not documented, seen."),
-        _attribute("lf_client_id", "id", "Visitor as Leadfeeder knows it."),
-        _attribute("ga_client_ids", "json", "Visitor ids as Google Analytics knows them: a list."),
-        _attribute("adobe_cookies", "json", "Adobe cookies, where their extraction is on: a list."),
-        _attribute("visitor_email", about="Not documented, seen. Personal data."),
-        _attribute("visitor_first_name", about="Not documented, seen. Personal data."),
-        _attribute("visitor_last_name", about="Not documented, seen. Personal data."),
+        _attribute("lf_client_id", "id", "Visitor as Leadfeeder knows it.", pii=True),
+        _attribute("ga_client_ids", "json", "Visitor ids as Google Analytics knows them: a list.", pii=True),
+        _attribute("adobe_cookies", "json", "Adobe cookies, where their extraction is on: a list.", pii=True),
+        _attribute("visitor_email", about="Not documented, seen. Personal data.", pii=True),
+        _attribute("visitor_first_name", about="Not documented, seen. Personal data.", pii=True),
+        _attribute("visitor_last_name", about="Not documented, seen. Personal data.", pii=True),
     ),
     key=("account_id", "id"),
     scope=("account_id", "visit_date"),

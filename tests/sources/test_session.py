@@ -14,6 +14,7 @@ from sources.budget import Budget, Limit
 from sources.errors import (
     AccessError,
     AnswerError,
+    LimitError,
     NotEntitledError,
     RequestError,
     SettingError,
@@ -21,7 +22,7 @@ from sources.errors import (
     TerminalError,
     TransientError,
 )
-from sources.session import ATTEMPTS, HeaderAuth, LimitError, Meter, Session, check_url
+from sources.session import ATTEMPTS, HeaderAuth, Meter, Session, check_url
 from tests.conftest import FakeClock
 from tests.sources.scripted import Answer, Server
 

@@ -7,6 +7,7 @@ import pytest
 from dlt.common.configuration import configspec
 
 from sources.errors import SettingError
+from sources.pii import KEEP
 from sources.settings import Scope, VendorSettings, positive, resolve, scope
 from sources.streams import Asked
 from sources.windows import Days
@@ -32,7 +33,7 @@ def configured(monkeypatch: pytest.MonkeyPatch, **values: str) -> Scope:
 
 
 def test_defaults() -> None:
-    assert scope(resolve(Settings, "acme"), "acme", Asked()) == Scope(None, 3, Asked())
+    assert scope(resolve(Settings, "acme"), "acme", Asked()) == Scope(None, 3, Asked(), KEEP)
 
 
 @pytest.mark.parametrize(

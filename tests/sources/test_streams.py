@@ -15,7 +15,7 @@ from sources.budget import Budget, Limit
 from sources.errors import AccessError, CeilingError, NotEntitledError, RequestError, TransientError
 from sources.positions import Positions
 from sources.session import Meter, Session
-from sources.streams import AHEAD, Account, Asked, Batch, Lane, Run, Stream
+from sources.streams import AHEAD, Account, Asked, Batch, Lane, Run, Slice, Stream
 from sources.tables import Column, Table, within
 from sources.windows import Days
 from tests.conftest import FakeClock
@@ -101,7 +101,8 @@ class Vendor:
         self.before: Callable[[Stream, Account | None, Days | None], None] = lambda *_: None
         self.reads: list[tuple[str | None, Days | None]] = []
 
-    def read(self, stream: Stream, account: Account | None, days: Days | None, meter: Meter) -> Batch:
+    def read(self, stream: Stream, of: Slice, meter: Meter) -> Batch:
+        account, days = of.account, of.days
         self.reads.append((account.id if account else None, days))
         meter.add(requests=1)
         self.before(stream, account, days)
@@ -156,9 +157,9 @@ class House:
             read_error=lambda _: None,
         )
 
-        def read(stream: Stream, account: Account | None, days: Days | None, meter: Meter) -> Batch:
+        def read(stream: Stream, of: Slice, meter: Meter) -> Batch:
             session.total.add(requests=1)
-            return vendor.read(stream, account, days, meter)
+            return vendor.read(stream, of, meter)
 
         run = Run(
             vendor="acme",
