@@ -188,7 +188,8 @@ class Crm:
         lead = self._new("leads", rng, _lead_values(rng, company, someone), started)
         campaign = rng.choice(self._campaigns)
         if rng.random() < 0.6 and campaign.events[0][1]["status"] != "completed":
-            campaign.events.append((started, {"leads_count": campaign.at(started)["leads_count"] + 1}))
+            brought = sum("leads_count" in values for _, values in campaign.events)
+            campaign.events.append((started, {"leads_count": brought}))
         time = started
         steps = [("contacted", 0.85, 2), (rng.choice(("qualified", "qualified", "unqualified")), 0.7, 5)]
         steps += [("converted", 0.6, 8)] if steps[1][0] == "qualified" else []
