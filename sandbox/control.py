@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from . import crm, grants, leedo
+from . import crm, grants, leadfeeder_lists, leadfeeder_paid, leedo
 from .vendor import Json
 
 if TYPE_CHECKING:
@@ -67,6 +67,8 @@ def routes(sandbox: "Sandbox") -> list[Route]:
 def _act(sandbox: "Sandbox", action: str, arguments: dict[str, Any]) -> Any:
     owners = {
         MUTATORS: sandbox.world,
+        leadfeeder_lists.MUTATORS: sandbox.leadfeeder.lists,
+        leadfeeder_paid.MUTATORS: sandbox.leadfeeder.paid,
         crm.MUTATORS: sandbox.leedo.crm,
         leedo.MUTATORS: sandbox.leedo,
         grants.MUTATORS: sandbox.leadsie.grants,

@@ -5,7 +5,6 @@ parameter on nearly every route. Days are UTC's, `start_date` and `end_date` inc
 are the token API's, in other shapes: a visit refers to its company and, with the place inline, to its location.
 """
 
-import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from fnmatch import fnmatchcase
@@ -19,9 +18,10 @@ from starlette.routing import BaseRoute, Route
 from . import leadfeeder_rows as rows
 from .companies import Lead
 from .feeds import Feed
-from .leadfeeder_answers import Answers, LeadfeederOptions, included
+from .leadfeeder_answers import Answers, LeadfeederOptions, body_of, included
 from .leadfeeder_legacy import SCRIPT
 from .leadfeeder_lists import Lists, attributes
+from .leadfeeder_paid import Paid
 from .legacy_questions import interval
 from .limits import MonthlyQuota, TokenBucket
 from .vendor import RefusalError
@@ -50,6 +50,7 @@ class Leadfeeder:
         self.quota = MonthlyQuota(None, world.clock)
         self.answers = Answers(world, self.options)
         self.lists = Lists(self.answers)
+        self.paid = Paid(self.answers)
         self._filtered: dict[tuple[object, ...], list[Visit]] = {}
 
     @property
@@ -60,6 +61,7 @@ class Leadfeeder:
             Route("/web-visits/companies", self.visitor_companies),
             Route("/web-visits/custom-feeds", self.feeds),
             *self.lists.routes,
+            *self.paid.routes,
             Route("/usage", self.usage),
             Route("/{path:path}", self.elsewhere),
         ]
@@ -112,7 +114,7 @@ class Leadfeeder:
 
     async def visits(self, request: Request) -> Response:
         account = self.answers.account(request)
-        asked = await _body(request)
+        asked = await body_of(request)
         window = self.window(
             account, {name: str(asked[name]) for name in ("start_date", "end_date") if asked.get(name)}
         )
@@ -247,16 +249,6 @@ def _passes(lead: Lead, wanted: dict[str, frozenset[str]]) -> bool:
         "location_cities": lead.location.city,
     }
     return all(values[name] in among for name, among in wanted.items())
-
-
-async def _body(request: Request) -> dict[str, Any]:
-    try:
-        asked = json.loads(await request.body() or b"{}")
-    except ValueError:
-        raise RefusalError(400, "The body is not JSON") from None
-    if not isinstance(asked, dict):
-        raise RefusalError(400, "The body must be an object")
-    return asked
 
 
 def _month(request: Request, name: str) -> int:

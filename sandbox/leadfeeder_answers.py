@@ -225,6 +225,16 @@ def included(request: Request) -> frozenset[str]:
     return frozenset(request.query_params.get("include", "").split(","))
 
 
+async def body_of(request: Request) -> dict[str, Any]:
+    try:
+        asked = orjson.loads(await request.body() or b"{}")
+    except ValueError:
+        raise RefusalError(400, "The body is not JSON") from None
+    if not isinstance(asked, dict):
+        raise RefusalError(400, "The body must be an object")
+    return asked
+
+
 def page_size(request: Request) -> int:
     size = _integer(request, "page[size]", 20)
     if not 1 <= size <= 100:

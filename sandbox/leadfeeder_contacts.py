@@ -1,17 +1,11 @@
-"""People who work for a company of the story: up to three, the same ones whoever asks."""
+"""Contacts of the `/v1` API: up to three people of every company, the same ones whoever asks."""
 
-import zlib
 from dataclasses import dataclass
+from random import Random
 
 from .companies import Company
+from .people import ROLES, Person, person
 
-FIRST_NAMES = ("Aino", "Bruno", "Chiara", "Dilan", "Elena", "Farid", "Greta", "Henrik", "Ines", "Jonas")
-LAST_NAMES = ("Adler", "Bianchi", "Costa", "Dahl", "Eriksen", "Fontaine", "Garcia", "Hakala", "Iyer", "Jansen")
-POSITIONS = (
-    ("Head of Marketing", "marketing"),
-    ("Sales Director", "sales"),
-    ("Chief Technology Officer", "engineering"),
-)
 FIRST_CONTACT = 700_000_000
 EACH = 10
 
@@ -20,25 +14,31 @@ EACH = 10
 class Contact:
     id: str
     company: Company
-    first_name: str
-    last_name: str
+    someone: Person
     position: str
-    department: str
+    phone: str | None
 
     @property
     def email(self) -> str:
-        return f"{self.first_name}.{self.last_name}@{self.company.domain}".lower()
+        return f"{self.someone.mailbox}@{self.company.domain}"
 
 
-def contacts_of(company: Company) -> list[Contact]:
-    luck = zlib.crc32(company.domain.encode())
+def contacts_of(seed: int, company: Company) -> list[Contact]:
+    rng = Random(f"{seed}:contacts:{company.number}")
     return [
         Contact(
-            str(FIRST_CONTACT + company.number * EACH + place),
-            company,
-            FIRST_NAMES[(luck + 3 * place) % len(FIRST_NAMES)],
-            LAST_NAMES[(luck // 10 + place) % len(LAST_NAMES)],
-            *POSITIONS[place],
+            id=str(FIRST_CONTACT + company.number * EACH + place),
+            company=company,
+            someone=person(rng),
+            position=rng.choice(ROLES),
+            phone=f"{company.phone}{place}" if company.phone and rng.random() < 0.5 else None,
         )
-        for place in range(luck % (len(POSITIONS) + 1))
+        for place in range(rng.randrange(4))
     ]
+
+
+def company_number_of(contact_id: str) -> int | None:
+    """The number of the company that a contact with this id would work for."""
+    if not contact_id.isascii() or not contact_id.isdecimal() or len(contact_id) > 12:
+        return None
+    return (int(contact_id) - FIRST_CONTACT) // EACH

@@ -18,6 +18,7 @@ from .vendor import RefusalError
 from .words import TAGS
 from .world import Account
 
+MUTATORS = ("add_tag", "rename_tag", "remove_tag", "add_list", "change_list", "remove_list")
 SCOPES = ("company", "contact")
 
 
@@ -92,7 +93,9 @@ class Lists:
             numbers = [account.first_lead + place for place in range(150)]
             # every tenth lead is a branch of the company before it
             numbers = [number for number in numbers if number % 10 != 9]
-            people = [contact.id for number in numbers for contact in contacts_of(self.world.company(number))]
+            people = [
+                contact.id for number in numbers for contact in contacts_of(self.world.seed, self.world.company(number))
+            ]
             self._add(account, shelf, "Target accounts", "company", [rows.company_id(each) for each in numbers])
             self._add(account, shelf, "Do not contact", "company", [])
             self._add(account, shelf, "Event 2024 attendees", "contact", people[:30])
@@ -123,12 +126,19 @@ class Lists:
         account = self.world.account(account_id)
         return self._add(account, self.shelf(account), name, scope, items or [], self.world.clock())
 
-    def change_list(self, account_id: str, list_id: str, *, name: str | None = None, **items: list[str]) -> None:
+    def change_list(
+        self,
+        account_id: str,
+        list_id: str,
+        *,
+        name: str | None = None,
+        add: list[str] | None = None,
+        remove: list[str] | None = None,
+    ) -> None:
         """`name` renames it; `add` and `remove` are ids of items."""
         changed = self.shelf(self.world.account(account_id)).lists[list_id]
         changed.name = name or changed.name
-        gone = set(items.get("remove", ()))
-        changed.items = [each for each in changed.items if each not in gone] + list(items.get("add", ()))
+        changed.items = [each for each in changed.items if each not in (remove or ())] + (add or [])
         changed.updated = self.world.clock()
 
     def remove_list(self, account_id: str, list_id: str) -> None:
