@@ -111,7 +111,7 @@ def test_a_longer_story_changes_no_day() -> None:
 
 
 def test_one_story(leadsie: Leadsie, sandbox: Sandbox, api: Api) -> None:
-    rows = api.walk("/accounts/6001/leads", "2025-06-03", "2025-06-30", **{"fields[leads]": "website_url"})
+    rows = api.walk("/accounts/6001/leads", "2025-06-03", "2025-06-30")
     visitors = {row["attributes"]["website_url"].removeprefix("https://www.") for row in rows}
     granted = {row["customUserId"] for row in leadsie.connections() if "customUserId" in row}
     assert visitors & granted
