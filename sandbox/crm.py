@@ -160,7 +160,7 @@ class Crm:
     def _tell_before(self) -> None:
         for number in (*range(KNOWN), *STRANGERS):
             rng = Random(f"{self.world.seed}:crm:company:{number}")
-            if number % 10 != 9 and (number in STRANGERS or rng.random() < 0.3):
+            if number in STRANGERS or (number % 10 != 9 and rng.random() < 0.3):
                 company = self.world.company(number)
                 account = self._account(company, rng.randrange(*BEFORE, 60))
                 for _ in range(rng.randint(1, 3)):

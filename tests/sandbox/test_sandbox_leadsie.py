@@ -77,8 +77,16 @@ def test_connections_can_be_told_apart(leadsie: Leadsie) -> None:
     for row in rows:
         ids = [asset["id"] for asset in row["connectionAssets"]]
         assert len(set(ids)) == len(ids)
-        # a request without a name is called by its id
-        assert row["requestName"].endswith(": marketing access") or row["requestName"] in row["requestUrl"]
+    # a request without a name is called by its id
+    unnamed = [row for row in rows if row["requestName"].isdigit()]
+    assert 0 < len(unnamed) < len(rows)
+    assert all(f"/{row['requestName']}/" in row["requestUrl"] for row in unnamed)
+
+
+def test_requests_name_the_company(leadsie: Leadsie, granted: str) -> None:
+    company = leadsie.grants.world.company(3)
+    named = [row["requestName"] for row in leadsie.connections() if row.get("customUserId") == company.domain]
+    assert f"{company.name}: marketing access" in [*named, leadsie.one(granted)["requestName"]]
 
 
 def test_only_what_has_happened(leadsie: Leadsie, clock: Clock) -> None:

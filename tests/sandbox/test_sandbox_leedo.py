@@ -110,7 +110,8 @@ def test_one_story(leedo: Leedo, api: Api) -> None:
     assert len(accounts) == len(set(accounts.values()))
     assert visitors & set(accounts.values())
     assert visitors - set(accounts.values())
-    assert set(accounts.values()) - visitors
+    strangers = {leedo.crm.world.company(number).domain for number in range(2_900, 2_920)}
+    assert strangers <= set(accounts.values()) - visitors
     assert visitors & set(leads) - set(accounts.values())
     contacts = leedo.walk("/contacts")
     assert {row["account_id"] for row in contacts} == set(accounts)
