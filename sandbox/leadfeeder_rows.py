@@ -54,7 +54,7 @@ def company(known: Company) -> dict[str, Any]:
     }
     return {
         "name": known.name,
-        "alternative_names": [known.name.rpartition(" ")[0]],
+        "alternative_names": [],
         "url": f"https://www.{known.domain}",
         "alternative_urls": [],
         "industries": {"industry": [{"code": str(known.industry_code), "name": name} for name in known.industries]},
