@@ -33,7 +33,7 @@ class Pii:
                 form = '"{}"' if column and column.type == "json" else "{}"
                 values = [self._clean(value, form) for value in rows[field.name].to_pylist()]
                 rows = rows.set_column(place, field, pa.array(values, field.type))
-        return rows
+        return table.versioned(rows)
 
     def _clean(self, value: str | None, form: str) -> str | None:
         if value is None or self.policy == "drop":

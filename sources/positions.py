@@ -47,6 +47,14 @@ class Positions:
             days = Days(min(days.first, before.first), max(days.last, before.last))
         self._loaded.setdefault(account or "", {})[stream] = [days.first.isoformat(), days.last.isoformat()]
 
+    def reach(self, account: str | None, stream: str, days: Days) -> None:
+        """Take `days` to what is loaded of a stream that is read whole: what lies between is loaded as well."""
+        before = self.loaded(account, stream) or days
+        self._loaded.setdefault(account or "", {})[stream] = [
+            min(days.first, before.first).isoformat(),
+            max(days.last, before.last).isoformat(),
+        ]
+
     def incomplete(self, account: str, stream: str) -> list[date]:
         """The days that a vendor's limit kept from us, oldest first."""
         return sorted(map(date.fromisoformat, self._incomplete.get(account, {}).get(stream, {})))

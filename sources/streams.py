@@ -19,6 +19,7 @@ from zoneinfo import ZoneInfo
 
 import dlt
 import pyarrow as pa
+import pyarrow.compute as pc
 from dlt.extract import DltResource, DltSource
 
 from .clock import Clock, StoppedError
@@ -56,7 +57,8 @@ class Stream:
     `by` is what one read covers: the vendor, an account, an account's days, a single day of an account, or what has
     passed of a calendar window (for each of the account's parts where `parted`). A report is not read but waited for
     (`Reports`), and what is waited for stands in the `ledger`; a walk goes by the vendor's own rules (`Walks`).
-    `optional` is the setting that turns the stream on; without one it is on.
+    `optional` is the setting that turns the stream on; without one it is on. `dated` is the table and column (instants)
+    whose days are the position of a stream that is read whole.
     """
 
     name: str
@@ -65,6 +67,7 @@ class Stream:
     ledger: Table | None = None
     parted: bool = False
     optional: str = ""
+    dated: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -372,7 +375,7 @@ class Run:
                     batch = None
                 if batch is not None:
                     batch = {name: self._pii.clean(out.tables[name], rows) for name, rows in batch.items()}
-                    if self._loaded(task, batch, positions):
+                    if self._loaded(stream, task, batch, positions):
                         out.add(batch, task.slice)
                 self._finish(task.lane, queue, running)
                 self.unloaded += batch is not None
@@ -509,11 +512,13 @@ class Run:
             task.future = self._pool.submit(self._read, stream, task.slice, task.lane.meter)
         return task
 
-    def _loaded(self, task: _Task, batch: Batch, positions: Positions) -> bool:
+    def _loaded(self, stream: Stream, task: _Task, batch: Batch, positions: Positions) -> bool:
         """Note what has been read; returns whether it is worth loading."""
         lane = task.lane
         lane.rows += next(iter(batch.values())).num_rows if batch else 0
         if task.days is None or lane.account is None:
+            if stream.dated and self.asked.days is None and (days := _days_of(batch, *stream.dated)):
+                positions.reach(lane.account_id, lane.stream, days)
             # what is read whole, and is what it was, writes nothing
             return positions.is_new(lane.account_id, lane.stream, digest_of(batch))
         name = position_of(lane.stream, task.slice.part)
@@ -608,6 +613,12 @@ def digest_of(batch: Batch) -> str:
         for row in sorted(map(repr, rows.to_pylist())):
             digest.update(row.encode())
     return digest.hexdigest()
+
+
+def _days_of(batch: Batch, table: str, column: str) -> Days | None:
+    """From the first to the last day of a column of instants, in UTC."""
+    bounds = pc.min_max(batch[table][column]).as_py()
+    return Days(bounds["min"].date(), bounds["max"].date()) if bounds["max"] else None
 
 
 def _is_new(table: Table, known: Mapping[str, Any]) -> bool:

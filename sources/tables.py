@@ -5,6 +5,7 @@ Rows that are re-read replace what stands in the warehouse for the same `scope` 
 scope that has become empty is replaced as well: a *marker* row names it, widens the delete, and is never inserted.
 """
 
+import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -57,6 +58,14 @@ class Column:
     pii: bool = False
 
 
+# what a table of states has besides the states
+HISTORY = (
+    Column("version", "id", about="Digest of the state: the same state has the same one whenever it comes back."),
+    Column("valid_from", "timestamp", about="When the state was first seen."),
+    Column("valid_to", "timestamp", about="When it was no longer seen; null while it lasts."),
+)
+
+
 @dataclass(frozen=True)
 class Newest:
     """Columns of a table that are those of the newest row of another, whatever the order in which days are read.
@@ -76,6 +85,8 @@ class Table:
 
     `scope` names the columns whose values are replaced together; without one, rows replace rows of the same `key`.
     With `whole`, all rows are replaced together.
+    With `history` (and the columns of `HISTORY`, keyed by `version`), what would be replaced is kept, and the instant
+    noted at which it ended: one row per state, by dlt's scd2. The instants are those at which a load was begun.
     `owner` is the table whose rows a child row belongs to, where the scope is that row's key. `filled_by` is a table
     with the same key that supplies rows and values which this one lacks.
     `each` is the list inside the vendor's object whose elements are the rows (a child table); `position` counts them.
@@ -88,6 +99,7 @@ class Table:
     key: tuple[str, ...]
     scope: tuple[str, ...] = ()
     whole: bool = False
+    history: bool = False
     owner: str | None = None
     newest: Newest | None = None
     filled_by: str | None = None
@@ -127,6 +139,9 @@ class Table:
             # a key and a merge key together would be joined by OR, which no database looks up quickly
             columns = ", ".join(self.scope)
             merge["destination_scope"] = f"({columns}) IN (SELECT {columns} FROM {{staging_table}})"  # noqa: S608 — own names
+        if self.history:
+            version, *validity = (column.name for column in HISTORY)
+            merge |= {"strategy": "scd2", "row_version_column_name": version, "validity_column_names": validity}
         return {
             "write_disposition": merge,
             "primary_key": list(self.key),
@@ -159,11 +174,16 @@ class Table:
             objects = [element for value in lists for element in value]
         arrays: dict[str, pa.Array] = {}
         for column in self.columns:
+            if self.history and column in HISTORY:
+                continue
             if column.at is None:
                 values = positions if column.name == "position" else [given[column.name]] * len(objects)
             else:
                 values = _values(parents if column.parent else objects, column.at)
             arrays[column.name] = self._array(column, values)
+        if self.history:
+            arrays |= {column.name: pa.nulls(len(objects), ARROW[column.type]) for column in HISTORY}
+            arrays[HISTORY[0].name] = _versions(pa.table(arrays))
         for name in self.key:
             if arrays[name].null_count:
                 raise AnswerError(f"{self.name}: a row has no {name}")
@@ -176,7 +196,14 @@ class Table:
                 free = next(f for n in count(1) if (f := snake if n == 1 else f"{snake}_{n}") not in arrays)
                 arrays[free] = pa.array([_as_text(h.get(name)) for h in holders], pa.string())
                 fields.append(pa.field(free, pa.string()))
-        return pa.table(list(arrays.values()), schema=pa.schema(fields))
+        return pa.table(arrays, schema=pa.schema(fields))
+
+    def versioned(self, rows: pa.Table) -> pa.Table:
+        """The rows after their values have been changed: those of a history are told apart by what they are now."""
+        if not self.history:
+            return rows
+        place = rows.schema.get_field_index(HISTORY[0].name)
+        return rows.set_column(place, rows.schema.field(place), _versions(rows))
 
     def markers(self, scopes: Iterable[Sequence[object]] = ((),)) -> pa.Table:
         """Marker rows: one for each tuple of scope values; without any, one that only makes the table known."""
@@ -239,6 +266,16 @@ def snake_case(name: str) -> str:
     spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name)
     # the letters and single underscores that dlt keeps: two names that become one there would be refused
     return re.sub(r"[^A-Za-z0-9]+", "_", spaced).strip("_").lower()
+
+
+def _versions(rows: pa.Table) -> pa.Array:
+    # without what is null: a column that is new changes no state
+    states = rows.drop_columns([column.name for column in HISTORY]).to_pylist()
+    texts = [
+        json.dumps({name: v for name, v in state.items() if v is not None}, sort_keys=True, default=str)
+        for state in states
+    ]
+    return pa.array([hashlib.sha256(text.encode()).hexdigest() for text in texts], pa.string())
 
 
 def _values(objects: Sequence[Json], path: str) -> list[Json]:
