@@ -53,4 +53,10 @@ class Vendor:
         return None
 
 
-VENDORS = {vendor.name: vendor for vendor in (Vendor("leadfeeder_legacy", "api_token"),)}
+VENDORS = {
+    vendor.name: vendor
+    for vendor in (
+        Vendor("leadfeeder_legacy", "api_token"),
+        Vendor("leadsie", "api_key"),
+    )
+}
