@@ -106,8 +106,8 @@ class Session:
     """Everything a vendor is asked goes through one of these.
 
     `read_error` tells the vendor's words from an error body (parsed JSON). `refusal` is the error that status and body
-    stand for, where that is not what the status says by itself. `workers` is how many answers may be waited for at
-    once; it bounds memory and never the rate, which is the budget's.
+    stand for, where that is not what the status says by itself. `turn` is how often the vendor's limit is new.
+    `workers` is how many answers may be waited for at once; it bounds memory and never the rate, which is the budget's.
     """
 
     def __init__(
@@ -121,6 +121,7 @@ class Session:
         read_error: Callable[[Any], str | None],
         refusal: Callable[[int, Any], SourceError | None] | None = None,
         max_wait: timedelta = timedelta(hours=1),
+        turn: timedelta = timedelta(minutes=1),
         timeout: float = 60.0,
         workers: int = 8,
     ) -> None:
@@ -132,6 +133,7 @@ class Session:
         self._read_error = read_error
         self._refusal = refusal
         self._max_wait = max_wait.total_seconds()
+        self._turn = turn.total_seconds()
         self._timeout = (min(timeout, 10.0), timeout)
         self.workers = workers
         self.budget = budget
@@ -415,7 +417,7 @@ class Session:
             raise AnswerError(f"{path} answered {response.status_code}, but not with JSON ({kind})") from None
 
     def _pause(self, response: requests.Response) -> float:
-        """Seconds until the vendor's window turns: as it says, or else at the next full minute."""
+        """Seconds until the vendor's window turns: as it says, or else with the clock, at the next full minute."""
         now = self._clock.now()
         after = response.headers.get("Retry-After", "").strip()
         if after.isdigit():
@@ -429,7 +431,7 @@ class Session:
             except ValueError:
                 pass
         seconds = self._reset(response)
-        return seconds if seconds is not None else 60.0 - now.timestamp() % 60 + 0.1
+        return seconds if seconds is not None else self._turn - now.timestamp() % self._turn + 0.1
 
     def _reset(self, response: requests.Response) -> float | None:
         """Seconds until the vendor's window turns, by `X-RateLimit-Reset`."""

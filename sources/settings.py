@@ -97,13 +97,13 @@ def listed(value: object) -> tuple[str, ...] | None:
 
 
 def span(setting: str, text: str) -> timedelta:
-    """`90`, `90s`, `15m`, `2h` as a span of time. Raises SettingError."""
-    units = {"s": 1, "m": 60, "h": 3600}
+    """`90`, `90s`, `15m`, `2h`, `30d` as a span of time. Raises SettingError."""
+    units = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
     number, unit = (text[:-1], units[text[-1]]) if text[-1:] in units else (text, 1)
     try:
         return timedelta(seconds=abs(float(number)) * unit)
     except (ValueError, OverflowError):
-        raise SettingError(f"{setting} is {text!r}", remedy="give seconds, or a number with s, m or h") from None
+        raise SettingError(f"{setting} is {text!r}", remedy="give seconds, or a number with s, m, h or d") from None
 
 
 def positive(setting: str, value: float) -> float:

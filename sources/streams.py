@@ -256,11 +256,16 @@ class Run:
         """Whether everything that was asked for has been read, or has failed."""
         if any(self._walks.left(stream) for stream in self.streams if stream.by == "walk" and self._walks):
             return False
-        read = [stream for stream in self.streams if stream.by not in ("report", "walk")]
-        if any(stream.name not in self._queues or self._queues[stream.name] for stream in read):
+        if not self.has_read:
             return False
         waits = any(stream.by == "report" for stream in self.streams)
         return not (waits and self._reports is not None and (self._reports.left or self._crowded))
+
+    @property
+    def has_read(self) -> bool:
+        """Whether every stream that is neither waited for nor walked has been read to its end."""
+        read = [stream for stream in self.streams if stream.by not in ("report", "walk")]
+        return not self._extracting and all(self._queues.get(stream.name) == deque() for stream in read)
 
     @property
     def out_of_order(self) -> Days | None:

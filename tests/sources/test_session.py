@@ -235,6 +235,12 @@ class TestLimits:
         assert (meter.requests, meter.retries) == (2, 1)
         assert meter.seconds_waited == pytest.approx(seconds, abs=0.01)
 
+    def test_a_limit_of_seconds_turns_with_the_second(self, server: Server, connect: Open, clock: FakeClock) -> None:
+        clock.move(timedelta(seconds=0.25))
+        server.answers = [Answer(429), GOOD]
+        ask(connect(server.url, turn=timedelta(seconds=1)))
+        assert sum(clock.slept) == pytest.approx(0.85, abs=0.01)
+
     def test_more_often_than_an_outage_would_be_tried(self, server: Server, connect: Open, clock: FakeClock) -> None:
         server.answers = [*[Answer(429, headers={"Retry-After": "60"})] * 20, GOOD]
         assert ask(connect(server.url)) == {"data": [1]}

@@ -1,6 +1,6 @@
 """Settings come from dlt's configuration; a wrong one is named before anything is tried."""
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -8,7 +8,7 @@ from dlt.common.configuration import configspec
 
 from sources.errors import SettingError
 from sources.pii import KEEP
-from sources.settings import Scope, VendorSettings, positive, resolve, scope
+from sources.settings import Scope, VendorSettings, positive, resolve, scope, span
 from sources.streams import Asked
 from sources.windows import Days
 
@@ -112,3 +112,13 @@ def test_positive() -> None:
     for value in (0, -1):
         with pytest.raises(SettingError, match=rf"sources\.acme\.rate is {value}; give a number above 0"):
             positive("sources.acme.rate", value)
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("90", 90), ("90s", 90), ("15m", 900), ("2h", 7200), ("30d", 2_592_000)])
+def test_span(text: str, seconds: int) -> None:
+    assert span("sources.acme.age", text) == timedelta(seconds=seconds)
+
+
+def test_what_is_no_span() -> None:
+    with pytest.raises(SettingError, match=r"sources\.acme\.age is '2w'; give seconds, or a number with s, m, h or d"):
+        span("sources.acme.age", "2w")
