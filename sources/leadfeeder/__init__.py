@@ -1,0 +1,5 @@
+"""Leadfeeder's `/v1` API: accounts, feeds, web visits, visitor companies, tags, lists; companies on request."""
+
+from .source import STREAMS, Settings, leadfeeder, open_run, settings
+
+__all__ = ["STREAMS", "Settings", "leadfeeder", "open_run", "settings"]

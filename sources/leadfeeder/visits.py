@@ -1,0 +1,131 @@
+"""Visits of some days, whole: past the vendor's ceiling a day is read country by country.
+
+The vendor's days are taken for UTC's, which is not published. Where a visit shows that they are not, because it began
+on another day than those asked for, the account's visits are asked for with a day around, as far as today, and kept by
+the UTC day on which they began: a day is never replaced by a part of it.
+"""
+
+import logging
+from collections.abc import Sequence
+from datetime import date
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ..clock import Clock
+from ..errors import AnswerError, CeilingError
+from ..pages import settled
+from ..session import Meter
+from ..streams import Account, Batch
+from ..tables import concat, within
+from ..windows import Days, cover, parse_instant, today
+from . import tables
+from .api import Api, Json, ends
+
+log = logging.getLogger(__name__)
+
+# ISO 3166-1 alpha-2, and the code that many use for Kosovo
+COUNTRIES = (
+    "AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT BV BW BY BZ "
+    "CA CC CD CF CG CH CI CK CL CM CN CO CR CU CV CW CX CY CZ DE DJ DK DM DO DZ EC EE EG EH ER ES ET FI FJ FK FM FO FR "
+    "GA GB GD GE GF GG GH GI GL GM GN GP GQ GR GS GT GU GW GY HK HM HN HR HT HU ID IE IL IM IN IO IQ IR IS IT JE JM JO "
+    "JP KE KG KH KI KM KN KP KR KW KY KZ LA LB LC LI LK LR LS LT LU LV LY MA MC MD ME MF MG MH MK ML MM MN MO MP MQ MR "
+    "MS MT MU MV MW MX MY MZ NA NC NE NF NG NI NL NO NP NR NU NZ OM PA PE PF PG PH PK PL PM PN PR PS PT PW PY QA RE RO "
+    "RS RU RW SA SB SC SD SE SG SH SI SJ SK SL SM SN SO SR SS ST SV SX SY SZ TC TD TF TG TH TJ TK TL TM TN TO TR TT TV "
+    "TW TZ UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS XK YE YT ZA ZM ZW"
+).split()
+
+
+class Visits:
+    """Reads the visits of an account; `include` is what the vendor is to bring along inline."""
+
+    def __init__(self, client: Api, clock: Clock, include: str) -> None:
+        self._api = client
+        self._clock = clock
+        self._include = include
+        # the accounts whose days have shown themselves not to be UTC's
+        self._elsewhere: set[str] = set()
+
+    def read(self, account: Account, days: Days, meter: Meter) -> Batch:
+        """All visits of some UTC days with their pages and places, or an error.
+
+        Raises CeilingError where there are more days than one, and too many visits; or for the one that cannot be had.
+        """
+        asked = self._around(days) if account.id in self._elsewhere else days
+        try:
+            batch = self._ask(account, asked, meter)
+        except CeilingError:
+            if len(days) > 1:
+                raise
+            batch = _united([self._day(account, day, meter) for day in asked])
+        dates = batch[tables.VISITS.name]["visit_date"]
+        if asked is days and len(dates) and not (pc.min(dates).as_py() in days and pc.max(dates).as_py() in days):
+            log.info("account %s: the vendor's days are not UTC's; they are read with a day around", account.id)
+            self._elsewhere.add(account.id)
+            return self.read(account, days, meter)
+        for table in (tables.VISITS, tables.VISIT_PAGES):
+            batch[table.name] = within(batch[table.name], "visit_date", days.first, days.last)
+        return batch
+
+    def _around(self, days: Days) -> Days:
+        wide = cover(days, None)
+        return Days(wide.first, max(days.last, min(wide.last, today(self._clock.now(), None))))
+
+    def _day(self, account: Account, day: date, meter: Meter) -> dict[str, pa.Table]:
+        """One of the vendor's days; country by country where it is over the ceiling."""
+        try:
+            return self._ask(account, Days(day, day), meter)
+        except CeilingError:
+            batch = _united(self._by_country(account, day, meter, COUNTRIES))
+        found, total = batch[tables.VISITS.name].num_rows, self._api.visits_of_day(account, day, meter)
+        if total is None or found < total:
+            raise CeilingError(f"country by country, only {found} of {total} visits can be had", pages=0, day=day)
+        return batch
+
+    def _by_country(
+        self, account: Account, day: date, meter: Meter, countries: Sequence[str]
+    ) -> list[dict[str, pa.Table]]:
+        try:
+            return [self._ask(account, Days(day, day), meter, countries)]
+        except CeilingError as error:
+            if len(countries) == 1:
+                reason = f"the visits from {countries[0]} alone are too many ({error.message})"
+                raise CeilingError(reason, pages=error.pages, day=day) from None
+        half = len(countries) // 2
+        halves = (countries[:half], countries[half:])
+        return [part for some in halves for part in self._by_country(account, day, meter, some)]
+
+    def _ask(self, account: Account, days: Days, meter: Meter, countries: Sequence[str] = ()) -> dict[str, pa.Table]:
+        def read(ahead: int) -> dict[str, pa.Table]:
+            pages = self._api.visits(account, days, meter, ahead=ahead, include=self._include, countries=countries)
+            return _united([_rows(account, page.items) for page in pages])
+
+        return settled(read, self._api.ahead)
+
+
+def _rows(account: Account, visits: list[Json]) -> dict[str, pa.Table]:
+    for visit in visits:
+        attributes = visit.get("attributes") or {}
+        started = attributes.get("started_at")
+        try:
+            visit["visit_date"] = parse_instant(str(started)).date()
+        except ValueError:
+            raise AnswerError(f"visit {visit.get('id')} started at {started!r}, which is no instant") from None
+        attributes["engagements"] = [_flat(each) for each in attributes.get("engagements") or ()]
+    return {
+        tables.VISITS.name: tables.VISITS.rows(visits, account_id=account.id),
+        tables.VISIT_PAGES.name: tables.VISIT_PAGES.rows(visits, account_id=account.id),
+        tables.LOCATIONS.name: tables.LOCATIONS.rows(ends(visits, "location")),
+    }
+
+
+def _flat(engagement: Json) -> Json:
+    """The fields of its page beside its own; one of its own that has a page field's name is told apart."""
+    page = engagement.get("page")
+    page = page if isinstance(page, dict) else {}
+    own = {name: value for name, value in engagement.items() if name != "page"}
+    return {**page, **{f"engagement_{name}" if name in page else name: value for name, value in own.items()}}
+
+
+def _united(batches: Sequence[dict[str, pa.Table]]) -> dict[str, pa.Table]:
+    return {name: concat([batch[name] for batch in batches]) for name in batches[0]}
