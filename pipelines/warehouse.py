@@ -217,6 +217,18 @@ class Warehouse:
                     return []
                 raise
 
+    def records(self, sql: str) -> list[dict[str, Any]]:
+        """The rows of a query by the names of their columns; an empty list where its tables do not exist yet."""
+        with self.open() as client:
+            try:
+                with client.execute_query(sql) as cursor:
+                    names = [column[0] for column in cursor.description]
+                    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+            except DatabaseException as error:
+                if "does not exist" in str(error):
+                    return []
+                raise
+
     def index(self, vendor: str, tables: Iterable[Table]) -> None:
         """Index what merges look up, where the destination does not find it by itself."""
         if self.name != "postgres":
@@ -307,9 +319,12 @@ class WarehouseLedger:
         self._vendor = vendor
 
     def rows(self, table: Table) -> list[dict[str, Any]]:
+        if table.open is not None:
+            # the fields that the vendor has added are there as well
+            return self._warehouse.records(f"SELECT * FROM {self._vendor}.{table.name}")  # noqa: S608 — own names
         names = [column.name for column in table.columns]
         listed = ", ".join(names)
-        rows = self._warehouse.query(f"SELECT {listed} FROM {self._vendor}.{table.name}")  # noqa: S608 — own names
+        rows = self._warehouse.query(f"SELECT DISTINCT {listed} FROM {self._vendor}.{table.name}")  # noqa: S608 — own names
         return [dict(zip(names, row, strict=True)) for row in rows]
 
     def put(self, table: Table, row: Mapping[str, object]) -> None:

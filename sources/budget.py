@@ -53,6 +53,19 @@ class Budget:
         rates = [Rate(limit.requests, int(limit.per.total_seconds() * 1000 * MARGIN)) for limit in limits]
         self._bucket = InMemoryBucket(rates)
 
+    @property
+    def pause(self) -> float:
+        """Seconds until one more request may be made, as far as is known now."""
+        with self._lock:
+            now = self._clock.monotonic()
+            told = self._left_until if self._left <= 0 else 0.0
+            waits = [self._held_until - now, told - now]
+            if not 0 < told <= now:
+                for rate in self._bucket.rates:
+                    oldest = self._bucket.peek(int(rate.limit) - 1)
+                    waits.append((oldest.timestamp + int(rate.interval)) / 1000 - now if oldest else 0.0)
+            return max(*waits, 0.0)
+
     def acquire(self) -> float:
         """Wait until one more request may be made; returns the seconds waited. Raises LimitError and QuotaError."""
         waited = 0.0
@@ -96,6 +109,10 @@ class Budget:
                 # never less than a clock can tell apart
                 return max(self._held_until - now, 0.001)
             lowered = now < self._left_until
+            if not lowered and self._left <= 0:
+                # the vendor said that nothing was left, and when that ends: its window is new
+                self._left = math.inf
+                self._bucket.flush()
             if lowered and self._left <= 0:
                 return max(self._left_until - now, 0.001)
             item = RateItem("request", int(now * 1000))

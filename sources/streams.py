@@ -164,8 +164,9 @@ class _Task:
 
 @dataclass(frozen=True)
 class _Piece:
-    """Where a piece ends: the session's total of requests, or an instant of the monotonic clock."""
+    """Where a piece begins and ends: the session's total of requests, and an instant of the monotonic clock."""
 
+    began: int
     requests: int
     until: float
 
@@ -287,6 +288,7 @@ class Run:
             None
             if whole
             else _Piece(
+                began=self.session.total.requests,
                 requests=self.session.total.requests + self._requests_per_piece,
                 until=self._clock.monotonic() + PIECE.total_seconds(),
             )
@@ -422,8 +424,9 @@ class Run:
         for lane in self.lanes:
             if lane.stream == stream.name and lane.account_id == account_id:
                 return lane
-        # listing the accounts is what reading the vendor's own stream costs
-        meter = self._listing if account is None else Meter()
+        # listing the accounts is what reading the vendor's own stream costs, or the first of them
+        taken = any(lane.meter is self._listing for lane in self.lanes)
+        meter = self._listing if account is None and not taken else Meter()
         lane = Lane(stream.name, account, self._clock.now(), meter=meter)
         self.lanes.append(lane)
         return lane
@@ -438,9 +441,13 @@ class Run:
     def spent(self) -> bool:
         """Whether this piece has used up its share of the budget or of time."""
         piece = self._piece
-        return piece is not None and (
-            self.session.total.requests >= piece.requests or self._clock.monotonic() >= piece.until
-        )
+        if piece is None:
+            return False
+        made, now = self.session.total.requests, self._clock.monotonic()
+        if made >= piece.requests or now >= piece.until:
+            return True
+        # what has been read is not kept waiting for a turn that comes after the piece
+        return made > piece.began and now + self.session.budget.pause >= piece.until
 
     def _plan(self, stream: Stream, positions: Positions) -> Iterator[_Task]:
         """What is left to read of a stream, oldest first in each lane."""

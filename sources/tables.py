@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import cached_property
 from itertools import count
@@ -37,7 +37,13 @@ ARROW: dict[Type, pa.DataType] = {
     "timestamp": pa.timestamp("us", "UTC"),
     "json": pa.string(),
 }
-_MARKS: dict[Type, object] = {"id": "", "text": "", "bigint": -1, "date": date(1970, 1, 1)}
+_MARKS: dict[Type, object] = {
+    "id": "",
+    "text": "",
+    "bigint": -1,
+    "date": date(1970, 1, 1),
+    "timestamp": datetime(1970, 1, 1, tzinfo=UTC),
+}
 
 
 @dataclass(frozen=True)
@@ -125,9 +131,9 @@ class Table:
     @property
     def guard(self) -> str:
         """The SQL condition that tells rows from markers."""
-        column = self.key[-1]
-        kind = next(c.type for c in self.columns if c.name == column)
-        return f"{column} >= 0" if kind == "bigint" else f"{column} <> ''"
+        kinds = {c.name: c.type for c in self.columns}
+        column = next(name for name in reversed(self.key) if kinds[name] != "timestamp")
+        return f"{column} >= 0" if kinds[column] == "bigint" else f"{column} <> ''"
 
     @property
     def hints(self) -> dict[str, Any]:

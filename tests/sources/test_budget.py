@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sources.budget import Budget, Limit
+from sources.errors import LimitError
 from tests.conftest import NOW, FakeClock
 
 MINUTE = timedelta(minutes=1)
@@ -127,3 +128,51 @@ def test_a_shorter_hold_does_not_end_a_longer_one() -> None:
     budget.hold(50)
     budget.hold(5)
     assert budget.acquire() == pytest.approx(50, abs=0.01)
+
+
+class TestWhatTheVendorSaysIsLeft:
+    def test_when_nothing_is_left_the_vendors_turn_is_waited_for_and_no_more(self) -> None:
+        clock = FakeClock()
+        budget = Budget(Limit(10, timedelta(hours=1)), clock=clock, patience=timedelta(hours=1))
+        for left in reversed(range(10)):
+            budget.acquire()
+            budget.lower(left, 1800)
+        assert budget.acquire() == pytest.approx(1800, abs=0.01)
+        # its window is new, whatever the last hour holds
+        assert [budget.acquire() for _ in range(9)] == [0.0] * 9
+        with pytest.raises(LimitError):
+            budget.acquire()
+
+    def test_some_that_are_left_do_not_make_the_window_new(self) -> None:
+        clock, limit = FakeClock(), Limit(10, MINUTE)
+        budget = Budget(limit, clock=clock)
+        for _ in range(10):
+            budget.acquire()
+            budget.lower(5, 1)
+            clock.move(timedelta(seconds=2))
+        assert budget.acquire() > 30
+
+
+class TestPause:
+    def test_it_takes_nothing_and_is_what_acquire_waits(self) -> None:
+        clock = FakeClock()
+        budget = Budget(Limit(3, timedelta(hours=1)), clock=clock)
+        for _ in range(3):
+            assert budget.pause == budget.pause == 0
+            budget.acquire()
+        clock.move(timedelta(minutes=20))
+        pause = budget.pause
+        assert 2300 < pause < 2500
+        assert budget.acquire() == pytest.approx(pause, abs=0.01)
+
+    def test_it_knows_what_the_vendor_said(self) -> None:
+        clock = FakeClock()
+        budget = Budget(Limit(1, timedelta(hours=1)), clock=clock)
+        budget.hold(7)
+        assert budget.pause == pytest.approx(7)
+        budget.acquire()
+        budget.lower(0, 60)
+        assert budget.pause > 3000
+        clock.move(timedelta(seconds=61))
+        assert budget.pause == 0
+        assert budget.acquire() == 0

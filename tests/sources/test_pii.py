@@ -52,6 +52,12 @@ def test_hashes_depend_on_the_key() -> None:
     assert clean(Pii("hash", "one"))["email"] != clean(Pii("hash", "other"))["email"]
 
 
+def test_what_has_been_hashed_stays() -> None:
+    pii = Pii("hash", "secret")
+    once = pii.clean(PEOPLE, PEOPLE.rows([JANE]))
+    assert pii.clean(PEOPLE, once) == once
+
+
 def test_nothing_stays_nothing() -> None:
     assert clean(Pii("hash", "secret"), FRIENDS, {"id": "9", "email": None}) == {"email": None, "id": "9"}
     assert pa.types.is_string(FRIENDS.schema.field("email").type)

@@ -484,6 +484,16 @@ class TestPieces:
         assert len(vendor.reads) <= AHEAD
         assert lane(run, A).status == "running"
 
+    def test_a_wait_that_outlasts_a_piece_ends_it(self, warehouse: House) -> None:
+        vendor = Vendor(A)
+        run = warehouse.open(vendor, BY_DAY, start=date(2026, 2, 17))
+        vendor.before = lambda *_: run.session.budget.hold(600)
+        for _ in range(2):
+            warehouse.extract(run)
+            # nothing that has been read is kept waiting, and each piece reads something
+            assert not run.finished
+        assert 2 <= len(vendor.reads) <= 2 * AHEAD
+
     def test_a_whole_run_is_one_piece(self, warehouse: House) -> None:
         run = warehouse.open(Vendor(), BY_DAY, requests_per_second=0.001)
         warehouse.pipeline.extract(run.source(whole=True), loader_file_format="parquet")

@@ -401,6 +401,12 @@ class TestMarkers:
         (marker,) = VISITS.markers().to_pylist()
         assert (marker["account_id"], marker["id"], marker["visit_date"]) == ("", "", date(1970, 1, 1))
 
+    def test_of_a_table_that_is_keyed_by_an_instant(self) -> None:
+        table = Table("states", (Column("id", "id"), Column("since", "timestamp")), key=("id", "since"))
+        (marker,) = table.markers().to_pylist()
+        assert marker == {"id": "", "since": datetime(1970, 1, 1, tzinfo=UTC)}
+        assert table.guard == "id <> ''"
+
     def test_no_scopes_no_markers(self) -> None:
         empty = TAGS.markers([])
         assert (empty.num_rows, empty.schema) == (0, TAGS.schema)
