@@ -8,14 +8,12 @@ from typing import Any
 
 import pytest
 
-from pipelines.vendors import VENDORS
 from sandbox import World
-from sources.streams import Stream
 from sources.tables import Table
 from sources.windows import Days
 from tests.conformance.conftest import START, TODAY, House, Loaded, Open
 from tests.conftest import FakeClock
-from tests.reading import Rows, tables_of
+from tests.reading import Rows, streams_of, tables_of
 
 SCHEMAS = Path(__file__).parent / "schemas"
 REWRITE = "LEADHOUSE_WRITE_SCHEMAS"
@@ -39,10 +37,6 @@ TYPES = {
         "jsonb": "json",
     },
 }
-
-
-def streams_of(vendor: str) -> tuple[Stream, ...]:
-    return VENDORS[vendor].package.STREAMS
 
 
 def types_of(house: House) -> dict[str, dict[str, str]]:
@@ -143,7 +137,8 @@ def test_runs_are_recorded(loaded: Loaded) -> None:
     house = loaded.house
     accounts = {row["id"] for row in loaded.tables.get("accounts", [])}
     streams = {stream.name: stream for stream in streams_of(house.vendor)}
-    by_account = {(a, s.name) for s in streams.values() if s.by != "vendor" for a in accounts}
+    alone = {(None, s.name) for s in streams.values() if s.by in ("vendor", "walk")}
+    by_account = {(a, s.name) for s in streams.values() if (None, s.name) not in alone for a in accounts}
     names = (
         "account_id, stream, started_at, finished_at, status, window_start, window_end, rows, requests, retries, "
         "seconds_waited, error"
@@ -152,8 +147,7 @@ def test_runs_are_recorded(loaded: Loaded) -> None:
         f"SELECT {names} FROM ops.runs WHERE run_id = %s AND vendor = %s", loaded.summary.run_id, house.vendor
     )
     runs = [dict(zip(names.split(", "), row, strict=True)) for row in rows]
-    expected = by_account | {(None, s.name) for s in streams.values() if s.by == "vendor"}
-    assert sorted(map(str, expected)) == sorted(str((run["account_id"], run["stream"])) for run in runs)
+    assert sorted(map(str, by_account | alone)) == sorted(str((run["account_id"], run["stream"])) for run in runs)
     for run in runs:
         stream = streams[run["stream"]]
         assert run["status"] == "ok", run
@@ -164,7 +158,7 @@ def test_runs_are_recorded(loaded: Loaded) -> None:
             assert run["window_start"] == START, run
             # the account's day may be a neighbour of UTC's
             assert abs(run["window_end"] - TODAY) <= timedelta(days=1), run
-        elif stream.by in ("vendor", "account"):
+        elif stream.by in ("vendor", "account", "walk"):
             assert (run["window_start"], run["window_end"]) == (None, None), run
         table = stream.tables[0]
         found = [r for r in loaded.tables[table.name] if run["account_id"] in (None, r.get("account_id"))]
