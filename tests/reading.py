@@ -6,14 +6,20 @@ from typing import Any
 
 from pipelines.vendors import VENDORS
 from pipelines.warehouse import Warehouse
+from sources.streams import Stream
 from sources.tables import Table
 
 Rows = list[dict[str, Any]]
 
 
+def streams_of(vendor: str) -> tuple[Stream, ...]:
+    """The vendor's streams that are on where nothing is set."""
+    return tuple(stream for stream in VENDORS[vendor].package.STREAMS if not stream.optional)
+
+
 def tables_of(vendor: str) -> list[Table]:
-    """The vendor's declared tables, each once."""
-    return list({table.name: table for stream in VENDORS[vendor].package.STREAMS for table in stream.tables}.values())
+    """The declared tables of these streams, each once."""
+    return list({table.name: table for stream in streams_of(vendor) for table in stream.tables}.values())
 
 
 def rows_of(warehouse: Warehouse, vendor: str, table: str) -> Rows:
@@ -21,7 +27,8 @@ def rows_of(warehouse: Warehouse, vendor: str, table: str) -> Rows:
     with warehouse.open() as client, client.execute_query(f"SELECT * FROM {vendor}.{table}") as cursor:
         names = [column[0] for column in cursor.description]
         rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-    json_columns = {c.name for t in tables_of(vendor) if t.name == table for c in t.columns if c.type == "json"}
+    declared = (t for stream in VENDORS[vendor].package.STREAMS for t in stream.tables if t.name == table)
+    json_columns = {c.name for t in declared for c in t.columns if c.type == "json"}
     for row in rows:
         for name in json_columns & set(row):
             if isinstance(row[name], str):
@@ -34,5 +41,5 @@ def in_order(rows: Iterable[dict[str, Any]]) -> Rows:
 
 
 def dump(warehouse: Warehouse, vendor: str) -> dict[str, Rows]:
-    """Every table of the vendor."""
+    """Every table of these streams."""
     return {table.name: rows_of(warehouse, vendor, table.name) for table in tables_of(vendor)}
