@@ -15,10 +15,11 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,8 @@ from tests.conftest import FakeClock
 CASSETTES = Path(__file__).with_name("cassettes") / "leadfeeder_legacy"
 SECRET, ADDRESS = "SOURCES__LEADFEEDER_LEGACY__API_TOKEN", "SOURCES__LEADFEEDER_LEGACY__BASE_URL"
 WRONG_TOKEN = "a-token-that-opens-nothing"
+# vendors whose calls are recorded by a module of their own, `recording`
+OTHERS = ("leadsie",)
 MATCH = ("method", "scheme", "host", "port", "path", "query")
 
 # what the client sends or reads
@@ -114,7 +117,8 @@ def open_session(
 class Scrubber:
     """Replaces what may be personal; equal texts by equal ones, so that a visit's pages still follow one another."""
 
-    def __init__(self) -> None:
+    def __init__(self, kept: Collection[str] = KEPT_TEXTS, numbers: Collection[str] = PERSONAL_NUMBERS) -> None:
+        self._kept, self._personal = kept, numbers
         self._numbers: dict[str, int] = {}
 
     def __call__(self, value: Any, key: str = "") -> Any:
@@ -123,8 +127,8 @@ class Scrubber:
         if isinstance(value, list):
             return [self(inner, key) for inner in value]
         if isinstance(value, str):
-            return EMAIL.sub(self._stand_in, value) if key in KEPT_TEXTS else self._text(value, key)
-        if key in PERSONAL_NUMBERS and isinstance(value, (int, float)) and not isinstance(value, bool):
+            return EMAIL.sub(self._stand_in, value) if key in self._kept else self._text(value, key)
+        if key in self._personal and isinstance(value, (int, float)) and not isinstance(value, bool):
             return self._number(str(value))
         return value
 
@@ -150,27 +154,33 @@ class Scrubber:
         return self._numbers.setdefault(text, len(self._numbers) + 1)
 
 
-def _tape(base_url: str, scrub: Callable[[Any], Any]) -> Any:
-    """vcrpy, set to write nothing but what this module's docstring says."""
+def tape(
+    base_url: str,
+    scrub: Callable[[Any], Any],
+    host: str = api.BASE_URL,
+    body: Callable[[Any], bytes | None] = lambda sent: None,
+    mode: vcr.mode = vcr.mode.ALL,
+) -> Any:
+    """vcrpy, set to write nothing but what this module's docstring says; `body` is what is kept of a request's."""
 
     def request(asked: Any) -> Any:
         headers = {name: value for name, value in asked.headers.items() if name.lower() in REQUEST_HEADERS}
         # a version would make every release a change of every cassette
         headers["User-Agent"] = str(headers.get("User-Agent", "")).partition("/")[0]
-        return Request(asked.method, api.BASE_URL + asked.uri.removeprefix(base_url), None, headers)
+        return Request(asked.method, host + asked.uri.removeprefix(base_url), body(asked.body), headers)
 
     def response(answer: dict[str, Any]) -> dict[str, Any]:
         try:
-            document = json.loads(answer["body"]["string"].decode().replace(base_url, api.BASE_URL))
-            body = json.dumps(scrub(document), ensure_ascii=False, separators=(",", ":"))
+            document = json.loads(answer["body"]["string"].decode().replace(base_url, host))
+            said = json.dumps(scrub(document), ensure_ascii=False, separators=(",", ":"))
         except ValueError:
             # a proxy's page, in whatever words
-            body = ""
+            said = ""
         kept = {name: value for name, value in answer["headers"].items() if name.lower() in RESPONSE_HEADERS}
-        return {"status": answer["status"], "headers": kept, "body": {"string": body.encode()}}
+        return {"status": answer["status"], "headers": kept, "body": {"string": said.encode()}}
 
     return vcr.VCR(
-        record_mode=vcr.mode.ALL,
+        record_mode=mode,
         before_record_request=request,
         before_record_response=response,
         decode_compressed_response=True,
@@ -179,7 +189,7 @@ def _tape(base_url: str, scrub: Callable[[Any], Any]) -> Any:
 
 def _record(call: Call, path: Path, session: Session, scrub: Callable[[Any], Any], where: tuple[Account, Days]) -> None:
     path.unlink(missing_ok=True)
-    with closing(session), _tape(session.base_url, scrub).use_cassette(str(path)):
+    with closing(session), tape(session.base_url, scrub).use_cassette(str(path)):
         call.ask(Api(session), *where)
 
 
@@ -232,7 +242,10 @@ def record(folder: Path, settings: Mapping[str, str]) -> list[Path]:
 
 def main() -> None:
     """Record the cassettes again, in place."""
-    for path in record(CASSETTES, os.environ):
+    written = record(CASSETTES, os.environ)
+    for vendor in OTHERS:
+        written += import_module(f"tests.{vendor}.recording").record(CASSETTES.with_name(vendor), os.environ)
+    for path in written:
         sys.stdout.write(f"{path.relative_to(Path.cwd())}\n" if path.is_relative_to(Path.cwd()) else f"{path}\n")
 
 
