@@ -58,5 +58,6 @@ VENDORS = {
     for vendor in (
         Vendor("leadfeeder_legacy", "api_token"),
         Vendor("leadsie", "api_key"),
+        Vendor("leedo", "api_token"),
     )
 }
