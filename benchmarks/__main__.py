@@ -1,4 +1,4 @@
-"""`python -m benchmarks [growth|rate]`: see README.md."""
+"""`python -m benchmarks [growth|rate|reports]`: see README.md."""
 
 import argparse
 import logging
@@ -13,6 +13,7 @@ from .bench import Bench, Size
 from .figures import Figure, show
 from .growth import growth
 from .rate import rate
+from .reports import reports
 
 LETTERS = "ABDFGH"
 
@@ -29,6 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             figures = [growth(folder, tuple(asked.rows), asked.destination, asked.rounds, asked.visits_per_day)]
         elif asked.command == "rate":
             figures = rate(folder / "rate", asked.minutes, asked.latency)
+        elif asked.command == "reports":
+            figures = [reports(folder, tuple(asked.rows), asked.rounds)]
         else:
             size = Size(asked.rounds, asked.visits, asked.days, asked.default_visits, asked.full)
             figures = Bench(size, folder, facts).run(frozenset(asked.only.upper()))
@@ -51,6 +54,9 @@ def _parser() -> argparse.ArgumentParser:
     grow.add_argument("--rows", type=int, nargs=2, default=(100_000, 10_000_000), metavar=("FEW", "MANY"))
     grow.add_argument("--destination", choices=("duckdb", "postgres"), default="duckdb")
     grow.add_argument("--visits-per-day", type=int, default=1_000)
+    report = commands.add_parser("reports", help="R: the memory that a long report takes")
+    report.set_defaults(command="reports")
+    report.add_argument("--rows", type=int, nargs=2, default=(100_000, 1_000_000), metavar=("FEW", "MANY"))
     pace = commands.add_parser("rate", help="C: how much of the limit is used when answers are slow")
     pace.set_defaults(command="rate")
     pace.add_argument("--minutes", type=float, default=10)

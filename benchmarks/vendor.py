@@ -77,6 +77,10 @@ class Vendor:
         seen: list[dict[str, Any]] = self._ask("requests")
         return [each for each in seen if each["vendor"] == NAME]
 
+    def exports(self, **options: int) -> None:
+        """Change what its export requests do."""
+        self._ask("options", {"vendor": NAME, "exports": options})
+
     def forget(self) -> None:
         self._ask("clear_requests", {})
 

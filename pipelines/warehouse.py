@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 
 OPS = "ops"
 # DuckDB spills to disk beyond it: a load of any size runs on a small machine
-MEMORY = "128MB"
+MEMORY = "80MB"
 _OPS_TABLES = {
     "runs": (
         "run_id TEXT NOT NULL, vendor TEXT NOT NULL, account_id TEXT, stream TEXT NOT NULL, "

@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl
 
 import orjson
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
 from . import legacy_rows as rows
@@ -44,6 +44,10 @@ class ExportOptions:
     # a status that the document does not name, in place of `processed`
     status_text: str | None = None
     download_host: Literal["same", "other"] = "same"
+    # the download redirects to the other host first
+    redirect_downloads: bool = False
+    # in place of the URL where the report is
+    download_url: str | None = None
     # a download URL lives so long (None: for ever); a new look at the status then gives a fresh one
     url_lifetime: float | None = None
     # so many of the next download URLs have expired already
@@ -128,6 +132,8 @@ class Exports:
             raise RefusalError(404)
         if self.world.clock() >= file.expires:
             raise RefusalError(self.options.expired_status, "The report has expired")
+        if self.options.redirect_downloads and self.other_origin and "moved" not in request.query_params:
+            return RedirectResponse(f"{self.other_origin}{request.url.path}?moved=1", 302)
         pieces = _report(file.export.figures or [], self.options.multiply)
         return StreamingResponse(_paced(pieces), media_type="application/json")
 
@@ -145,7 +151,7 @@ class Exports:
         url = None
         if status == "processed":
             host = self.other_origin if self.options.download_host == "other" and self.other_origin else origin(request)
-            url = f"{host}{request.scope['root_path']}/download/{self._file(export)}"
+            url = self.options.download_url or f"{host}{request.scope['root_path']}/download/{self._file(export)}"
         created = datetime.fromtimestamp(export.created, UTC)
         attributes = {
             "status": status,

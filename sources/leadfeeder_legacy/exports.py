@@ -352,6 +352,9 @@ class Exports:
             log.info("%s: %s; fetching it again", job.place, error)
             self._later(job)
             return
+        except BaseException:
+            report.discard()
+            raise
         job.request = replace(job.request, row_count=rows)
         job.report = report
 

@@ -18,6 +18,7 @@ from urllib.parse import parse_qs, urlsplit
 SAMPLES = Path(__file__).with_name("samples")
 TOKEN = "yourapitoken"
 PREFIX = "/behind/a/proxy"
+DOWNLOAD = "/download/ee9de62d-d54b-4cd6-a703-77217a399dbf.json"
 NOTHING: dict[str, Any] = {"data": [], "included": []}
 
 
@@ -61,6 +62,7 @@ class Documented:
     visits: dict[str, Any] = field(default_factory=lambda: {"6002": sample("visits")})
     refusals: dict[str, Refusal] = field(default_factory=dict)
     asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    forms: list[dict[str, str]] = field(default_factory=list)
 
     def answer(self, path: str, query: Mapping[str, str], token: str | None) -> tuple[int, Any]:
         """Status and body."""
@@ -69,10 +71,18 @@ class Documented:
             if refusal.times is not None:
                 refusal.times -= 1
             return refusal.status, refusal.body
+        if path == DOWNLOAD:
+            return 200, sample("report")
         if token != f"Token token={TOKEN}":
             return 401, {"errors": [{"title": "Unauthorized"}]}
         if path == "/accounts":
             return 200, self.accounts
+        if path == "/export-requests":
+            return 200, sample("export_request_created")
+        if path.startswith("/export-requests/"):
+            document = sample("export_request_processed")
+            document["data"]["attributes"]["download_url"] = self.url + DOWNLOAD
+            return 200, document
         match = re.fullmatch(r"/accounts/([^/]+)/([^/]+)", path)
         account, what = match.groups() if match else ("", "")
         if what == "custom-feeds":
@@ -111,6 +121,11 @@ class Documented:
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)
+
+            def do_POST(self) -> None:
+                form = self.rfile.read(int(self.headers["Content-Length"])).decode()
+                vendor.forms.append({name: values[0] for name, values in parse_qs(form).items()})
+                self.do_GET()
 
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002
                 pass

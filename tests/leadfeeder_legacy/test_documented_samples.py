@@ -194,6 +194,49 @@ def test_pages_of_two_rows_are_walked_by_the_links_of_the_sample(
     assert [row["id"] for row in rows(warehouse, "leads")] == sorted(row["id"] for row in ROWS["leads"])
 
 
+def test_every_value_of_the_documented_report_lands(
+    vendor: Documented, load: Load, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOURCES__LEADFEEDER_LEGACY__EXPORT_FEEDS", '["123"]')
+    monkeypatch.setenv("SOURCES__LEADFEEDER_LEGACY__ACCOUNT_IDS", '["6002"]')
+    july = Days(date(2015, 7, 1), date(2015, 7, 31))
+
+    assert load(july.first, july.last, streams={"feed_leads"}).exit_code == 0
+
+    assert vendor.forms == [
+        {"account_id": "6002", "custom_feed_id": "123", "start_date": "2015-07-01", "end_date": "2015-07-31"}
+    ]
+    window = {"account_id": "6002", "custom_feed_id": "123", "window_start": july.first}
+    days = {"start_date": july.first, "end_date": july.last, "last_visit": date(2015, 7, 14)}
+    assert rows(warehouse, "feed_leads") == [
+        {**window, "lead_id": "ab1234_cd1234", **days, "quality": 1, "bounces": 5, "pageviews": 5, "visits": 5},
+        {**window, "lead_id": "abcdef_ghijk", **days, "quality": 2, "bounces": 3, "pageviews": 5, "visits": 4},
+    ]
+    assert rows(warehouse, "feed_lead_keywords") == []
+    of_report = {
+        "account_id": "6002",
+        "id": "abcdef_ghijk",
+        "name": "Leadfeeder Inc.",
+        "industry": "N/A",
+        "first_visit_date": date(2015, 7, 1),
+        "last_visit_date": date(2015, 7, 1),
+        "status": "new",
+        "website_url": "https://www.leadfeeder.com",
+        "linkedin_url": "https://www.linkedin.com/company/leadfeeder",
+        "twitter_handle": "Leadfeeder",
+        "facebook_url": "https://www.facebook.com/Leadfeeder",
+        "location_id": "ghijk",
+    }
+    # what a report does not tell of a lead stays unknown
+    assert rows(warehouse, "leads") == [dict.fromkeys(SCHEMA["leads"]) | of_report]
+    helsinki = {"country": "Finland", "country_code": "FI", "region": "Uusimaa", "city": "Helsinki"}
+    assert rows(warehouse, "locations") == [{"id": "ghijk", **helsinki, "region_code": None, "state_code": None}]
+    (request,) = rows(warehouse, "export_requests")
+    created = datetime(2015, 7, 28, 7, 55, 34, tzinfo=UTC)
+    assert (request["id"], request["created_at"]) == ("06ac7d56-34fe-11e5-8094-4fbabdb782e1", created)
+    assert (request["status"], request["row_count"], request["error"]) == ("processed", 2, None)
+
+
 # -- every type --------------------------------------------------------------------------------------------------------
 
 

@@ -10,6 +10,7 @@ from pipelines.status import positions
 from pipelines.sync import Summary, sync
 from pipelines.warehouse import Warehouse
 from sandbox import Sandbox, World
+from sources import session
 from sources.streams import Asked
 from sources.windows import Days
 from tests.conftest import FakeClock
@@ -236,6 +237,45 @@ def test_the_token_stays_at_home(warehouse: Warehouse, sandbox: Sandbox, run: Ru
     assert downloads
     assert not any("authorization" in {name.lower() for name in seen.headers} for seen in downloads)
     assert not any(sandbox.leadfeeder_legacy.options.token in str(seen.headers) for seen in downloads)
+
+
+def test_a_redirect_of_the_download_takes_no_token_along(
+    warehouse: Warehouse, sandbox: Sandbox, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sandbox.leadfeeder_legacy.options.exports.redirect_downloads = True
+    run()
+    assert_equal(warehouse, sandbox)
+    followed = [seen for seen in sandbox.requests.find("*/download/*") if seen.query.get("moved")]
+    assert len(followed) == 4
+    assert not any("authorization" in {name.lower() for name in seen.headers} for seen in followed)
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("ftp://reports.example/1.json", "which is not http(s)"),
+        ("file:///etc/passwd", "which is not http(s)"),
+        ("http://10.0.0.8/1.json", "inside a private network"),
+        ("http://169.254.169.254/latest", "inside a private network"),
+        ("http://[::1]/1.json", "inside a private network"),
+    ],
+)
+def test_a_download_from_a_place_that_is_none_of_the_vendors_is_refused(
+    warehouse: Warehouse, sandbox: Sandbox, run: Run, monkeypatch: pytest.MonkeyPatch, url: str, words: str
+) -> None:
+    sandbox.leadfeeder_legacy.options.exports.download_url = url
+    # the sandbox itself stands in a private network: to the rest it is a public host
+    own = sandbox.url.split("//")[1].split(":")[0]
+    real = session._is_private
+    monkeypatch.setattr(session, "_is_private", lambda host: host != own and real(host))
+
+    summary = run(expect=1)
+
+    errors = [stream.error or "" for vendor in summary.vendors for stream in vendor.streams]
+    assert errors
+    assert all(words in error for error in errors)
+    assert not sandbox.requests.find("*/download/*")
+    assert rows_of(warehouse, VENDOR, "feed_leads") == []
 
 
 def test_a_removed_lead_leaves_its_window(warehouse: Warehouse, sandbox: Sandbox, run: Run) -> None:
