@@ -67,6 +67,7 @@ def demo(clock: Clock, watch: Watch | None = None) -> Shown:
     database = Path(DATABASE).absolute()
     with Sandbox(limits=False) as sandbox:
         os.environ |= sandbox.settings()
+        os.environ["SOURCES__LEADFEEDER__REQUESTS_PER_SECOND"] = "100000"
         os.environ["SOURCES__LEADFEEDER_LEGACY__REQUESTS_PER_MINUTE"] = "100000"
         os.environ["SOURCES__LEADFEEDER_LEGACY__EXPORT_REQUESTS_PER_MINUTE"] = "100000"
         os.environ["DESTINATION__DUCKDB__CREDENTIALS"] = str(database)

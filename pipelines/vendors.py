@@ -56,6 +56,7 @@ class Vendor:
 VENDORS = {
     vendor.name: vendor
     for vendor in (
+        Vendor("leadfeeder", "api_key"),
         Vendor("leadfeeder_legacy", "api_token"),
         Vendor("leadsie", "api_key"),
         Vendor("leedo", "api_token"),

@@ -33,7 +33,7 @@ class Settings(VendorSettings):
     base_url: str = api.BASE_URL
     requests_per_second: int = api.REQUESTS_PER_SECOND
     requests_per_month: int = api.REQUESTS_PER_MONTH
-    visits_include: str = ""
+    visits_include: str | None = None
     companies_include: str = "company"
     credit_budget: int = 0
     company_max_age: str = "90d"
@@ -117,7 +117,7 @@ def open_run(
     )
     credits_left = records.Credits(found.credit_budget)
     client = Api(session, credits_left.charge)
-    reader = Reader(client, Visits(client, clock, found.visits_include), chosen.asked.accounts, found)
+    reader = Reader(client, Visits(client, clock, found.visits_include or ""), chosen.asked.accounts, found)
     return Run(
         vendor=VENDOR,
         streams=streams,
