@@ -235,6 +235,13 @@ def test_the_same_connection_twice_is_one_row_with_the_newest_of_each_asset(
         assert assets == {"Ad Account": "newer", "Page": "You need to be an admin"}
 
 
+def test_an_asset_that_is_listed_twice_is_what_it_was_last() -> None:
+    asset = OLDER["connectionAssets"][0]
+    listed = [asset, asset | {"message": "before", "time": "2026-02-01"}, asset | {"message": "undated", "time": None}]
+    (row,) = united([OLDER | {"connectionAssets": listed}])
+    assert row["connectionAssets"] == [asset]
+
+
 def test_the_position_is_the_days_of_the_assets(
     vendor: Documented, run: Run, warehouse: Warehouse, clock: FakeClock
 ) -> None:

@@ -5,7 +5,7 @@ import json
 import pyarrow as pa
 
 from sources.pii import KEEP, Pii
-from sources.tables import Column, Table
+from sources.tables import HISTORY, Column, Table
 
 PEOPLE = Table(
     "people",
@@ -61,3 +61,12 @@ def test_what_has_been_hashed_stays() -> None:
 def test_nothing_stays_nothing() -> None:
     assert clean(Pii("hash", "secret"), FRIENDS, {"id": "9", "email": None}) == {"email": None, "id": "9"}
     assert pa.types.is_string(FRIENDS.schema.field("email").type)
+
+
+def test_states_are_told_apart_by_what_is_loaded_of_them() -> None:
+    states = Table("states", (*PEOPLE.columns, *HISTORY), key=("version",), whole=True, history=True)
+    others = JANE | {"email": "somebody@else.com"}
+    for policy, same in (("keep", False), ("hash", False), ("drop", True)):
+        pii = Pii(policy, "secret")  # type: ignore[arg-type]
+        versions = {pii.clean(states, states.rows([row]))["version"][0].as_py() for row in (JANE, others)}
+        assert len(versions) == (1 if same else 2), policy

@@ -110,3 +110,12 @@ def test_the_state_survives_json() -> None:
     again.advance("a", "visits", march(6))
     assert again.loaded("a", "visits") == march(1, 6)
     assert positions.loaded("a", "visits") == march(1, 5)
+
+
+def test_what_is_read_whole_reaches_over_gaps_and_never_back() -> None:
+    positions = Positions({})
+    positions.reach(None, "grants", march(10, 12))
+    assert positions.loaded(None, "grants") == march(10, 12)
+    positions.reach(None, "grants", march(20))
+    positions.reach(None, "grants", march(2, 3))
+    assert list(positions.all_loaded()) == [(None, "grants", march(2, 20))]
