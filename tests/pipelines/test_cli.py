@@ -98,7 +98,7 @@ def test_no_vendor_is_configured() -> None:
     ("arguments", "words"),
     [
         (["nobody"], ["nobody", VENDOR]),
-        (["--stream", "nothing"], ["nothing", "visits"]),
+        ([VENDOR, "--stream", "nothing"], ["nothing", "visits"]),
         (["--from", "2026-02-30"], ["--from", "2026-02-30", "YYYY-MM-DD"]),
         (["--from", "yesterday"], ["--from", "yesterday", "YYYY-MM-DD"]),
         (["--from", "2026-02-03", "--to", "2026-02-02"], ["--from", "2026-02-03", "--to", "2026-02-02"]),
@@ -132,7 +132,7 @@ def test_wrong_words(arguments: list[str], words: list[str]) -> None:
 @pytest.mark.usefixtures("key")
 def test_wrong_settings(monkeypatch: pytest.MonkeyPatch, name: str, value: str, words: list[str]) -> None:
     monkeypatch.setenv(name, value)
-    ended = leadhouse("sync")
+    ended = leadhouse("sync", VENDOR)
     assert ended.exit_code == USAGE
     assert_one_sentence(ended, *words)
 
