@@ -68,6 +68,7 @@ class Lists:
         self._walks: dict[str, Walk] = {}
         self._unread = {stream.name for stream in streams}
         self._read_before: frozenset[str] | None = None
+        self._yields = False
         self._over: SourceError | None = None
         self._due: deque[tuple[str, str]] = deque()
         self._detailed: set[str] = set()
@@ -90,20 +91,33 @@ class Lists:
                     raise refused[0] from None
         return []
 
-    def left(self, stream: Stream) -> bool:
-        """Whether something of the list is still to be read. The details of all are the first stream's to fetch."""
-        return stream.name in self._unread or (bool(self._due) and stream is self._streams[0])
+    def left(self, stream: Stream) -> bool:  # noqa: ARG002 — whichever is asked first does what is due next
+        """Whether something is still to be read."""
+        return bool(self._unread or self._due)
 
-    def rows(self, run: Run, stream: Stream, state: State) -> Iterator[Any]:
-        """Read on until the piece is spent, and yield what has changed."""
-        if run.spent:
+    def rows(self, run: Run, stream: Stream, state: State) -> Iterator[Any]:  # noqa: ARG002 — see `left`
+        """Read on until the piece is spent, and yield what has changed in any of the lists."""
+        if self._yields or run.spent:
             return
-        if stream.name not in self._unread:
-            yield from self._fetch_details(run)
-        elif self._is_next(stream, state):
-            yield from self._read(run, stream, state)
-            if not self._unread:
-                self._plan_details(run)
+        self._yields = True
+        try:
+            self._work(run, state)
+            for walk in self._walks.values():
+                yield from walk.changes(state, self._api.size)
+        finally:
+            self._yields = False
+
+    def _work(self, run: Run, state: State) -> None:
+        if self._read_before is None:
+            self._read_before = frozenset(state.get("read", ()))
+        last = self._read_before
+        for stream in sorted(self._streams, key=lambda stream: stream.name in last):
+            if stream.name in self._unread and not run.spent:
+                self._read(run, stream, state)
+                if not self._unread:
+                    self._plan_details(run)
+        if self._due:
+            self._fetch_details(run)
 
     def _fetch(self, name: str, number: int, meter: Meter) -> Page:
         """A page; the first one is not asked for twice."""
@@ -112,12 +126,7 @@ class Lists:
             raise kept
         return kept or self._api.page(name, number, meter)
 
-    def _is_next(self, stream: Stream, state: State) -> bool:
-        if self._read_before is None:
-            self._read_before = frozenset(state.get("read", ()))
-        return stream.name not in self._read_before or self._unread <= self._read_before
-
-    def _read(self, run: Run, stream: Stream, state: State) -> Iterator[Any]:
+    def _read(self, run: Run, stream: Stream, state: State) -> None:
         lane = run.open_lane(stream, None)
         name = stream.name
         if name not in self._walks:
@@ -142,7 +151,6 @@ class Lists:
                 self._unread.discard(name)
                 read = {*state.get("read", ()), name}
                 state["read"] = [] if read >= NAMES else sorted(read)
-        yield from walk.changes(state, self._api.size)
 
     def _plan_details(self, run: Run) -> None:
         if self._details:
@@ -151,7 +159,7 @@ class Lists:
         if not self._due:
             self._close(run)
 
-    def _fetch_details(self, run: Run) -> Iterator[Any]:
+    def _fetch_details(self, run: Run) -> None:
         """Rows by themselves, the newest first, while the budget lasts: nothing is waited for."""
         while self._due and not run.spent and not (self._over or self._api.session.budget.pause):
             name, row_id = self._due[0]
@@ -178,8 +186,6 @@ class Lists:
                 if left := sum(name == stream.name for name, _ in self._due):
                     run.open_lane(stream, None).notes.append(f"{left:,} details are left for the next run")
             self._due.clear()
-        for walk in self._walks.values():
-            yield from walk.known.changes()
         if not self._due:
             self._close(run)
 
@@ -268,6 +274,7 @@ class Walk:
         if self._done:
             state.setdefault("whole", {})[self._name] = self._clock.now().isoformat()
             self._start()
+            self._done = False
         if self._cleared:
             parts.append(tables.UNFINISHED_WALKS.markers((self._name, part) for part in range(self._cleared)))
             self._cleared = 0
