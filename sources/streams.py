@@ -40,6 +40,8 @@ BLOCK = 10_000
 # windows that are read at once
 AHEAD = 8
 PIECE = timedelta(minutes=5)
+# a vendor without a limit makes no piece that a small machine could not load
+ROWS = 500_000
 
 
 @dataclass(frozen=True)
@@ -384,8 +386,9 @@ class Run:
                     batch = {name: self._pii.clean(out.tables[name], rows) for name, rows in batch.items()}
                     if self._loaded(stream, task, batch, positions):
                         out.add(batch, task.slice)
+                    # a day without rows is worth loading, too
+                    self.unloaded += 1 + sum(rows.num_rows for rows in batch.values())
                 self._finish(task.lane, queue, running)
-                self.unloaded += batch is not None
                 if out.rows >= BLOCK:
                     yield from out.flush()
             yield from out.flush(everything=True)
@@ -444,7 +447,7 @@ class Run:
         if piece is None:
             return False
         made, now = self.session.total.requests, self._clock.monotonic()
-        if made >= piece.requests or now >= piece.until:
+        if made >= piece.requests or now >= piece.until or self.unloaded >= ROWS:
             return True
         # what has been read is not kept waiting for a turn that comes after the piece
         return made > piece.began and now + self.session.budget.pause >= piece.until

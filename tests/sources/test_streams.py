@@ -11,6 +11,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 
+from sources import streams
 from sources.budget import Budget, Limit
 from sources.errors import AccessError, CeilingError, NotEntitledError, RequestError, TransientError
 from sources.positions import Positions
@@ -483,6 +484,15 @@ class TestPieces:
         assert not run.finished
         assert len(vendor.reads) <= AHEAD
         assert lane(run, A).status == "running"
+
+    def test_rows_end_a_piece(self, warehouse: House, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(streams, "ROWS", 4)
+        run = warehouse.extract(warehouse.open(Vendor(A), BY_DAY, start=date(2026, 2, 17)))
+        assert not run.finished
+        loaded = warehouse.positions.loaded("a", "visits")
+        assert loaded is not None
+        # what was being read when the last row came is part of it
+        assert len(loaded) < 4 + AHEAD
 
     def test_a_wait_that_outlasts_a_piece_ends_it(self, warehouse: House) -> None:
         vendor = Vendor(A)
