@@ -245,6 +245,7 @@ class Warehouse:
     def settle(self, vendor: str, tables: Iterable[Table], reread: Days | None) -> None:
         """What merges cannot say: rows that follow another table's newest row, or that another table completes.
 
+        And what dlt's scd2 lets pass: a run that was killed may have staged a state, which the next one stages again.
         `reread` are days that were read although later ones were loaded before.
         """
         if self.name not in ("duckdb", "postgres"):
@@ -257,6 +258,8 @@ class Warehouse:
                     other = next((t for t in tables if t.name == table.filled_by), None)
                     for statement in _fill(vendor, table, other) if other else ():
                         client.execute_sql(statement)
+                if table.history:
+                    client.execute_sql(_once(vendor, table, {"duckdb": "rowid", "postgres": "ctid"}[self.name]))
 
     def _replace(
         self, table: str, condition: str, arguments: Sequence[object], rows: Sequence[Sequence[object]]
@@ -393,6 +396,13 @@ def _follow(vendor: str, table: Table, newest: Newest) -> str:
         f"ORDER BY {key}, {newest.by} DESC) AS n "
         f"WHERE {' AND '.join(f't.{ours} = n.{theirs}' for ours, theirs in newest.on)}"
     )
+
+
+def _once(vendor: str, table: Table, place: str) -> str:
+    """Leave each state of a history once; `place` is what tells equal rows apart."""
+    name = f"{vendor}.{table.name}"
+    same = " AND ".join(f"a.{column} = b.{column}" for column in (*table.key, "valid_from"))
+    return f"DELETE FROM {name} AS a USING {name} AS b WHERE {same} AND a.{place} > b.{place}"  # noqa: S608 — own names
 
 
 def _fill(vendor: str, table: Table, other: Table) -> list[str]:
