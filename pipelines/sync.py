@@ -227,7 +227,7 @@ class _Sync:
                 pipeline.extract(self._run.source(), loader_file_format="parquet")
                 pipeline.normalize()
                 with self._warehouse.open():
-                    pipeline.load()
+                    self._load(pipeline)
                     self._run.committed()
                     self._record(pipeline)
         except BaseException:
@@ -247,13 +247,33 @@ class _Sync:
         with self._warehouse.open():
             if pipeline.has_pending_data:
                 log.info("%s: loading what an earlier run had read", self._vendor.name)
-                _finish(pipeline)
+                self._finish(pipeline)
             # the positions are the warehouse's: whatever this machine remembers may be of another day
             pipeline.drop()
             pipeline = self._warehouse.pipeline(self._vendor.name)
             pipeline.sync_destination()
             self._warehouse.make(self._vendor.name, [s.ledger for s in self._run.streams if s.ledger])
         return pipeline
+
+    def _load(self, pipeline: dlt.Pipeline) -> None:
+        while True:
+            try:
+                pipeline.load()
+                return
+            except PipelineStepFailed as error:
+                if not self._warehouse.allow_more_memory(error):
+                    raise
+
+    def _finish(self, pipeline: dlt.Pipeline) -> None:
+        """Load the package that a crash left behind, from wherever it had come to."""
+        normalized = pipeline.list_normalized_load_packages()
+        if normalized:
+            self._load(pipeline)
+        # killed between the two, a package is left in both places: what was normalized is whole, the other is its
+        # origin
+        if not set(pipeline.list_extracted_load_packages()) <= set(normalized):
+            pipeline.normalize()
+            self._load(pipeline)
 
     def _record(self, pipeline: dlt.Pipeline) -> None:
         name = self._vendor.name
@@ -264,17 +284,6 @@ class _Sync:
             (account, part.partition("/")[0], day): reason for account, part, day, reason in positions.all_incomplete()
         }
         self._warehouse.record_incomplete(name, [(name, *place, reason) for place, reason in days.items()])
-
-
-def _finish(pipeline: dlt.Pipeline) -> None:
-    """Load the package that a crash left behind, from wherever it had come to."""
-    normalized = pipeline.list_normalized_load_packages()
-    if normalized:
-        pipeline.load()
-    # killed between the two, a package is left in both places: what was normalized is whole, the other is its origin
-    if not set(pipeline.list_extracted_load_packages()) <= set(normalized):
-        pipeline.normalize()
-        pipeline.load()
 
 
 def _result(lane: Lane) -> StreamResult:

@@ -34,8 +34,8 @@ from sources.windows import Days
 log = logging.getLogger(__name__)
 
 OPS = "ops"
-# DuckDB spills to disk beyond it: a load of any size runs on a small machine
-MEMORY = "80MB"
+# megabytes; DuckDB spills to disk beyond them, and is given more where it cannot
+MEMORY, MOST_MEMORY = 80, 2560
 _OPS_TABLES = {
     "runs": (
         "run_id TEXT NOT NULL, vendor TEXT NOT NULL, account_id TEXT, stream TEXT NOT NULL, "
@@ -83,6 +83,7 @@ class Warehouse:
         self.name = destination
         self._clock = clock
         self._max_wait = max_wait.total_seconds()
+        self._memory = MEMORY
         self._turn = threading.Lock()
         self._mine = threading.local()
         self.destination, self.place = _resolve(destination)
@@ -165,6 +166,15 @@ class Warehouse:
             yield client
         finally:
             client.close_connection()
+
+    def allow_more_memory(self, error: BaseException) -> bool:
+        """Whether a load that failed with `error` may be tried again: with more memory, where that was what it lacked."""
+        if self.name != "duckdb" or "Out of Memory" not in str(error) or self._memory >= MOST_MEMORY:
+            return False
+        self._memory *= 2
+        self.destination.config_params["credentials"].global_config = _memory(self._memory)
+        log.info("DuckDB needs more than %s MB for this load; it is given %s", self._memory // 2, self._memory)
+        return True
 
     def prepare(self) -> None:
         """Make the loader's schema; raises WarehouseError where nothing can be written."""
@@ -342,6 +352,10 @@ class WarehouseLedger:
         return int(made[0][0] or 0) if made else 0
 
 
+def _memory(megabytes: int) -> dict[str, str]:
+    return {"memory_limit": f"{megabytes}MB"}
+
+
 def _resolve(destination: str) -> tuple[Any, Place]:
     """dlt's destination, and where it is; raises SettingError naming the setting."""
     setting = f"destination.{destination}.credentials"
@@ -359,7 +373,7 @@ def _resolve(destination: str) -> tuple[Any, Place]:
         if not path.parent.is_dir():
             raise SettingError(f"{setting}: the folder {path.parent} does not exist", remedy="make it first")
         credentials = DuckDbCredentials(str(path))
-        credentials.global_config = {"memory_limit": MEMORY}
+        credentials.global_config = _memory(MEMORY)
         return dlt.destinations.duckdb(credentials), Place(f"duckdb {path.resolve()}", path)
     if destination == "postgres":
         if not given:
