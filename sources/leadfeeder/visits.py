@@ -1,13 +1,14 @@
-"""Visits of some days, whole: past the vendor's ceiling a day is read country by country.
+"""Visits of some UTC days, whole: past the vendor's ceiling a day is read country by country.
 
-The vendor's days are taken for UTC's, which is not published. Where a visit shows that they are not, because it began
-on another day than those asked for, the account's visits are asked for with a day around, as far as today, and kept by
-the UTC day on which they began: a day is never replaced by a part of it.
+Which zone bounds the vendor's days is not published. So visits are asked for with a day around, as far as today, and
+kept by the UTC day on which they began: a day is never replaced by a part of it. A visit in the first hour of the days
+that were asked for shows that the vendor's days begin no later than UTC's, one in the last hour that they end no
+earlier: from then on the day before, or after, is left out.
 """
 
 import logging
 from collections.abc import Sequence
-from datetime import date
+from datetime import UTC, date, datetime, time, timedelta
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -18,11 +19,13 @@ from ..pages import settled
 from ..session import Meter
 from ..streams import Account, Batch
 from ..tables import concat, within
-from ..windows import Days, cover, parse_instant, today
+from ..windows import ONE_DAY, Days, cover, parse_instant, today
 from . import tables
 from .api import Api, Json, ends
 
 log = logging.getLogger(__name__)
+
+HOUR = timedelta(hours=1)
 
 # ISO 3166-1 alpha-2, and the code that many use for Kosovo
 COUNTRIES = (
@@ -43,43 +46,58 @@ class Visits:
         self._api = client
         self._clock = clock
         self._include = include
-        # the accounts whose days have shown themselves not to be UTC's
-        self._elsewhere: set[str] = set()
+        # the accounts whose days are known to begin, or to end, so that none of UTC's is cut
+        self._begin: set[str] = set()
+        self._end: set[str] = set()
 
     def read(self, account: Account, days: Days, meter: Meter) -> Batch:
         """All visits of some UTC days with their pages and places, or an error.
 
-        Raises CeilingError where there are more days than one, and too many visits; or for the one that cannot be had.
+        Raises CeilingError where there are too many for the days to be read at once, or for a day that cannot be had.
         """
-        asked = self._around(days) if account.id in self._elsewhere else days
+        asked = self._around(account, days)
         try:
             batch = self._ask(account, asked, meter)
         except CeilingError:
             if len(days) > 1:
                 raise
-            batch = _united([self._day(account, day, meter) for day in asked])
-        dates = batch[tables.VISITS.name]["visit_date"]
-        if asked is days and len(dates) and not (pc.min(dates).as_py() in days and pc.max(dates).as_py() in days):
-            log.info("account %s: the vendor's days are not UTC's; they are read with a day around", account.id)
-            self._elsewhere.add(account.id)
-            return self.read(account, days, meter)
+            batch = _united([self._day(account, day, days, meter) for day in asked])
         for table in (tables.VISITS, tables.VISIT_PAGES):
             batch[table.name] = within(batch[table.name], "visit_date", days.first, days.last)
         return batch
 
-    def _around(self, days: Days) -> Days:
+    def _around(self, account: Account, days: Days) -> Days:
         wide = cover(days, None)
-        return Days(wide.first, max(days.last, min(wide.last, today(self._clock.now(), None))))
+        last = max(days.last, min(wide.last, today(self._clock.now(), None)))
+        return Days(
+            days.first if account.id in self._begin else wide.first, days.last if account.id in self._end else last
+        )
 
-    def _day(self, account: Account, day: date, meter: Meter) -> dict[str, pa.Table]:
+    def _learn(self, account: Account, asked: Days, started: pa.ChunkedArray) -> None:
+        first = datetime.combine(asked.first, time.min, UTC)
+        end = datetime.combine(asked.last + ONE_DAY, time.min, UTC)
+        if _any_within(started, first, first + HOUR):
+            self._begin.add(account.id)
+        if _any_within(started, end - HOUR, end):
+            self._end.add(account.id)
+
+    def _day(self, account: Account, day: date, wanted: Days, meter: Meter) -> dict[str, pa.Table]:
         """One of the vendor's days; country by country where it is over the ceiling."""
         try:
             return self._ask(account, Days(day, day), meter)
         except CeilingError:
+            pass
+        try:
             batch = _united(self._by_country(account, day, meter, COUNTRIES))
-        found, total = batch[tables.VISITS.name].num_rows, self._api.visits_of_day(account, day, meter)
-        if total is None or found < total:
-            raise CeilingError(f"country by country, only {found} of {total} visits can be had", pages=0, day=day)
+            found, total = batch[tables.VISITS.name].num_rows, self._api.visits_of_day(account, day, meter)
+            if total is None or found < total:
+                raise CeilingError(f"country by country, only {found} of {total} visits can be had", pages=0, day=day)
+        except CeilingError as error:
+            if day in wanted:
+                raise
+            # it has a turn of its own, in which it is listed as incomplete
+            log.info("account %s: %s, beside %s, is left out: %s", account.id, day, wanted, error)
+            return _rows(account, [])
         return batch
 
     def _by_country(
@@ -100,7 +118,10 @@ class Visits:
             pages = self._api.visits(account, days, meter, ahead=ahead, include=self._include, countries=countries)
             return _united([_rows(account, page.items) for page in pages])
 
-        return settled(read, self._api.ahead)
+        batch = settled(read, self._api.ahead)
+        if not countries:
+            self._learn(account, days, batch[tables.VISITS.name]["started_at"])
+        return batch
 
 
 def _rows(account: Account, visits: list[Json]) -> dict[str, pa.Table]:
@@ -125,6 +146,11 @@ def _flat(engagement: Json) -> Json:
     page = page if isinstance(page, dict) else {}
     own = {name: value for name, value in engagement.items() if name != "page"}
     return {**page, **{f"engagement_{name}" if name in page else name: value for name, value in own.items()}}
+
+
+def _any_within(instants: pa.ChunkedArray, first: datetime, end: datetime) -> bool:
+    low, high = (pa.scalar(instant, pa.timestamp("us", "UTC")) for instant in (first, end))
+    return bool(pc.any(pc.and_(pc.greater_equal(instants, low), pc.less(instants, high))).as_py())
 
 
 def _united(batches: Sequence[dict[str, pa.Table]]) -> dict[str, pa.Table]:
