@@ -5,10 +5,11 @@ the next run where it stopped: its next page stands in the state,
 
     {"walks": {list: {"page": 99, "per_page": 100, "size": 100, "total": 50000, "parts": 2}},
      "whole": {list: "2026-03-18T15:30:00+00:00"},
-     "read": [list, ...]}
+     "round": [list, ...]}
 
-and the rows that it has seen in the table `unfinished_walks`. `whole` is when a list was last read to its end, `read`
-are those that have been since all of them were: in the next run they come last, so that none is starved.
+and the rows that it has seen in the table `unfinished_walks`. `whole` is when a list was last read to its end. `round`
+are those that have been while an hour was too short for all: the next run reads them last, and does without where its
+hour ends, too, so that no list is starved and a round of all of them has an end.
 """
 
 import logging
@@ -67,7 +68,9 @@ class Lists:
         self._first: dict[str, Page | SourceError] = {}
         self._walks: dict[str, Walk] = {}
         self._unread = {stream.name for stream in streams}
-        self._read_before: frozenset[str] | None = None
+        self._round: set[str] = set()
+        self._late: frozenset[str] | None = None
+        self._short = False
         self._yields = False
         self._over: SourceError | None = None
         self._due: deque[tuple[str, str]] = deque()
@@ -108,13 +111,16 @@ class Lists:
             self._yields = False
 
     def _work(self, run: Run, state: State) -> None:
-        if self._read_before is None:
-            self._read_before = frozenset(state.get("read", ()))
-        last = self._read_before
-        for stream in sorted(self._streams, key=lambda stream: stream.name in last):
+        if self._late is None:
+            self._round = set(state.get("round", ()))
+            # where all that is asked for has been read, none of it is late
+            self._late = frozenset(self._round if self._unread - self._round else ())
+        late = self._late
+        for stream in sorted(self._streams, key=lambda stream: stream.name in late):
             if stream.name in self._unread and not run.spent:
                 self._read(run, stream, state)
                 if not self._unread:
+                    state["round"] = sorted(self._round) if self._short else []
                     self._plan_details(run)
         if self._due:
             self._fetch_details(run)
@@ -144,13 +150,17 @@ class Lists:
             whole = walk.read(run, lane, self._api.session.pool, self._ahead)
         except SourceError as error:
             self._over = self._over or (error if _stops_all(error) else None)
-            run.fail_lane(lane, error, None)
+            if isinstance(self._over, LimitError) and name in (self._late or ()):
+                lane.notes.append(f"the hour has nothing left for it; it was read at {state['whole'][name]}")
+                run.close_lanes(stream, set())
+            else:
+                self._short = self._short or isinstance(self._over, LimitError)
+                run.fail_lane(lane, error, None)
             self._unread.discard(name)
         else:
             if whole:
                 self._unread.discard(name)
-                read = {*state.get("read", ()), name}
-                state["read"] = [] if read >= NAMES else sorted(read)
+                self._round.add(name)
 
     def _plan_details(self, run: Run) -> None:
         if self._details:
@@ -272,7 +282,7 @@ class Walk:
         walks = state.setdefault("walks", {})
         parts = []
         if self._done:
-            state.setdefault("whole", {})[self._name] = self._clock.now().isoformat()
+            state.setdefault("whole", {})[self._name] = self._clock.now().isoformat(timespec="seconds")
             self._start()
             self._done = False
         if self._cleared:
@@ -394,6 +404,3 @@ class _Order:
 def _stops_all(error: SourceError) -> bool:
     """Whether nothing else can be had of the vendor either."""
     return isinstance(error, (LimitError, QuotaError)) or (isinstance(error, AccessError) and error.status == 401)
-
-
-NAMES = {table.name for table in (tables.CAMPAIGNS, tables.CONTACTS, tables.ACCOUNTS, tables.LEADS)}

@@ -33,17 +33,19 @@ def there(warehouse: Warehouse, kind: str) -> Rows:
     return [row for row in rows_of(warehouse, "leedo", kind) if row["deleted_at"] is None]
 
 
+def assert_same(warehouse: Warehouse, sandbox: Sandbox, kind: str) -> None:
+    expected = in_order(Oracle(sandbox).listed(kind))
+    assert in_order({name: row[name] for name in COLUMNS[kind]} for row in there(warehouse, kind)) == expected
+    assert expected
+
+
 def assert_equal(warehouse: Warehouse, sandbox: Sandbox) -> None:
     """The warehouse holds what the vendor holds, and one lasting status of each lead."""
-    oracle = Oracle(sandbox)
-    for kind, columns in COLUMNS.items():
-        expected = in_order(oracle.listed(kind))
-        found = in_order({name: row[name] for name in columns} for row in there(warehouse, kind))
-        assert found == expected, kind
-        assert expected, kind
+    for kind in COLUMNS:
+        assert_same(warehouse, sandbox, kind)
     states = rows_of(warehouse, "leedo", "lead_status_history")
     lasting = {row["lead_id"]: row["status"] for row in states if row["valid_to"] is None}
-    assert lasting == {row["id"]: row["status"] for row in oracle.listed("leads")}
+    assert lasting == {row["id"]: row["status"] for row in there(warehouse, "leads")}
     assert rows_of(warehouse, "leedo", "unfinished_walks") == []
 
 
