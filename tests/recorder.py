@@ -41,7 +41,7 @@ CASSETTES = Path(__file__).with_name("cassettes") / "leadfeeder_legacy"
 SECRET, ADDRESS = "SOURCES__LEADFEEDER_LEGACY__API_TOKEN", "SOURCES__LEADFEEDER_LEGACY__BASE_URL"
 WRONG_TOKEN = "a-token-that-opens-nothing"
 # vendors whose calls are recorded by a module of their own, `recording`
-OTHERS = ("leadfeeder", "leadsie")
+OTHERS = ("leadfeeder", "leadsie", "leedo")
 MATCH = ("method", "scheme", "host", "port", "path", "query")
 
 # what the client sends or reads
