@@ -38,7 +38,7 @@ record: $(READY)  ## Record the cassettes again: from the sandbox, or with a rea
 
 lock: $(READY)  ## Pin the newest allowed versions, with hashes and without addresses
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --upgrade \
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-strip-extras --upgrade \
 		--group dev --output-file requirements.lock pyproject.toml
 
 clean:  ## Forget the set-up and the demo
