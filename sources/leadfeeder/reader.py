@@ -138,8 +138,9 @@ class Reader:
         found = []
         for row in self._api.listed(api.USAGE, meter, params, paged=False):
             attributes = {"period": period, **(row.get("attributes") or {})}
-            told = [str(attributes[name]) for name in ("period", "method", "endpoint") if attributes.get(name)]
-            found.append({**row, "id": row.get("id") or ":".join(told), "attributes": attributes})
+            texts = [text for name, text in sorted(attributes.items()) if name != "period" and isinstance(text, str)]
+            named = ":".join([str(attributes["period"]), *texts])
+            found.append({**row, "id": row.get("id") or named, "attributes": attributes})
         return found
 
     def _companies(self, account: Account, days: Days, feed: str | None, meter: Meter) -> list[Json]:

@@ -188,7 +188,7 @@ USAGE = Table(
     columns=(
         ACCOUNT_ID,
         WINDOW_START,
-        own_id("The row; endpoint and month where the vendor gives it no id."),
+        own_id("The row; its month and texts where the vendor gives it no id."),
         attribute("endpoint", about="What was asked."),
         attribute("period", about="The month, as YYYY-MM."),
     ),

@@ -9,6 +9,7 @@ earlier: from then on the day before, or after, is left out.
 import logging
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import islice
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -26,6 +27,8 @@ from .api import Api, Json, ends
 log = logging.getLogger(__name__)
 
 HOUR = timedelta(hours=1)
+# pages that become columns at once: these cost by the table, not by the row
+PAGES_TOGETHER = 10
 
 # ISO 3166-1 alpha-2, and the code that many use for Kosovo
 COUNTRIES = (
@@ -116,7 +119,10 @@ class Visits:
     def _ask(self, account: Account, days: Days, meter: Meter, countries: Sequence[str] = ()) -> dict[str, pa.Table]:
         def read(ahead: int) -> dict[str, pa.Table]:
             pages = self._api.visits(account, days, meter, ahead=ahead, include=self._include, countries=countries)
-            return _united([_rows(account, page.items) for page in pages])
+            found = [_rows(account, [])]
+            while block := list(islice(pages, PAGES_TOGETHER)):
+                found.append(_rows(account, [visit for page in block for visit in page.items]))
+            return _united(found)
 
         batch = settled(read, self._api.ahead)
         if not countries:
@@ -132,7 +138,7 @@ def _rows(account: Account, visits: list[Json]) -> dict[str, pa.Table]:
             visit["visit_date"] = parse_instant(str(started)).date()
         except ValueError:
             raise AnswerError(f"visit {visit.get('id')} started at {started!r}, which is no instant") from None
-        attributes["engagements"] = [_flat(each) for each in attributes.get("engagements") or ()]
+        attributes["engagements"] = [flat(each) for each in attributes.get("engagements") or ()]
     return {
         tables.VISITS.name: tables.VISITS.rows(visits, account_id=account.id),
         tables.VISIT_PAGES.name: tables.VISIT_PAGES.rows(visits, account_id=account.id),
@@ -140,7 +146,7 @@ def _rows(account: Account, visits: list[Json]) -> dict[str, pa.Table]:
     }
 
 
-def _flat(engagement: Json) -> Json:
+def flat(engagement: Json) -> Json:
     """The fields of its page beside its own; one of its own that has a page field's name is told apart."""
     page = engagement.get("page")
     page = page if isinstance(page, dict) else {}

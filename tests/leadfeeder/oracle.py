@@ -96,7 +96,7 @@ class Oracle:
             while number <= count:
                 answer = requests.post(
                     f"{self._url}/web-visits",
-                    params={"account_id": account, "page[num]": number, "page[size]": 53},
+                    params={"account_id": account, "page[num]": str(number), "page[size]": "53"},
                     json={"start_date": str(day), "end_date": str(day)},
                     headers=self._headers,
                     timeout=30,
@@ -150,7 +150,7 @@ def _account(row: Row) -> Row:
 
 
 def _feed(account: str, row: Row) -> Row:
-    related = {}
+    related: Row = {}
     for name in ("folder", "connected_list"):
         end = row["relationships"][name] or {}
         related |= {f"{name}_id": end.get("id"), f"{name}_name": end.get("attributes", {}).get("name")}

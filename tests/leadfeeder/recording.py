@@ -33,6 +33,9 @@ KEPT_TEXTS = set(
 )
 
 
+Ask = Callable[[Api, Account, Days, Meter], object]
+
+
 @dataclass(frozen=True)
 class Call:
     """One cassette: what the client asks of an account and its days.
@@ -40,7 +43,7 @@ class Call:
     What is troubled, costs credits or wants a crowded day is asked of the sandbox only.
     """
 
-    ask: Callable[[Api, Account, Days, Meter], object]
+    ask: Ask
     trouble: Callable[[Sandbox], object] | None = None
     key: str | None = None
     costs: bool = False
@@ -58,7 +61,7 @@ def _refused(client: Api, account: Account, days: Days, meter: Meter) -> None:
         client.listed(api.ACCOUNTS, meter, paged=False)
 
 
-def _plain(path: str, *, paged: bool = True, **params: str) -> Callable[[Api, Account, Days, Meter], object]:
+def _listed(path: str, params: Mapping[str, str] = {}, *, paged: bool = True) -> Ask:
     return lambda client, account, days, meter: client.listed(
         path, meter, {"account_id": account.id, **params}, paged=paged
     )
@@ -71,7 +74,7 @@ def _month(day: date) -> dict[str, str]:
 CALLS = {
     "accounts": Call(lambda client, account, days, meter: client.listed(api.ACCOUNTS, meter, paged=False)),
     "account": Call(lambda client, account, days, meter: client.one(api.ACCOUNTS, meter, {"account_id": account.id})),
-    "custom_feeds": Call(_plain(api.CUSTOM_FEEDS, paged=False, include="folder,connected_list")),
+    "custom_feeds": Call(_listed(api.CUSTOM_FEEDS, {"include": "folder,connected_list"}, paged=False)),
     "visits": Call(lambda client, account, days, meter: list(client.visits(account, days, meter, ahead=1))),
     "visits_on_two_pages": Call(
         lambda client, account, days, meter: list(client.visits(account, days, meter, ahead=1)), crowded=True
@@ -89,8 +92,8 @@ CALLS = {
             client.visitor_companies(account, days, meter, ahead=1, feed="all_leads")
         )
     ),
-    "tags": Call(_plain(api.TAGS)),
-    "lists": Call(_plain(api.LISTS, **{"filter[scope]": "contact"})),
+    "tags": Call(_listed(api.TAGS)),
+    "lists": Call(_listed(api.LISTS, {"filter[scope]": "contact"})),
     "list_items": Call(lambda client, account, days, meter: _first_list(client, account, meter)),
     "usage": Call(
         lambda client, account, days, meter: client.listed(

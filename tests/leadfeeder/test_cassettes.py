@@ -128,7 +128,7 @@ def test_visits_are_asked_for_page_by_page(replay: Replay, name: str) -> None:
     for number, request in enumerate(found.asked, start=1):
         assert (request.method, urlsplit(request.uri).path) == ("POST", "/v1/web-visits")
         assert query_of(request) == {"account_id": found.account.id, "page[size]": "100", "page[num]": str(number)}
-        question = {"start_date": str(found.days.first), "end_date": str(found.days.last)}
+        question: dict[str, Any] = {"start_date": str(found.days.first), "end_date": str(found.days.last)}
         if name == "visits_of_a_country":
             question["filters"] = {"location_country_codes": ["DE", "FI"]}
         assert json.loads(request.body) == question
