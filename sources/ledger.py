@@ -8,6 +8,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
+import dlt
+from dlt.destinations.exceptions import DatabaseUndefinedRelation
+
 from .tables import Table
 
 
@@ -37,3 +40,17 @@ class MemoryLedger:
 
     def requests_since(self, start: datetime) -> int:  # noqa: ARG002 — it remembers none
         return 0
+
+
+class PipelineLedger(MemoryLedger):
+    """The ledger of a source in a pipeline of somebody's own: what has been loaded is in that pipeline's dataset."""
+
+    def rows(self, table: Table) -> list[dict[str, Any]]:
+        with dlt.current.pipeline().sql_client() as client:
+            try:
+                with client.execute_query(f"SELECT * FROM {client.make_qualified_table_name(table.name)}") as cursor:  # noqa: S608
+                    names = [column[0] for column in cursor.description]
+                    loaded = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+            except DatabaseUndefinedRelation:
+                loaded = []
+        return [*loaded, *super().rows(table)]

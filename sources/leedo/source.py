@@ -10,7 +10,7 @@ from dlt.extract import DltSource
 from ..budget import Budget
 from ..clock import Clock
 from ..errors import SettingError
-from ..ledger import Ledger, MemoryLedger
+from ..ledger import Ledger, PipelineLedger
 from ..session import Session
 from ..settings import VendorSettings, positive, resolve, scope
 from ..streams import PIECE, Asked, Run, Stream
@@ -103,7 +103,7 @@ def open_run(
 
 def leedo(asked: Asked = Asked()) -> DltSource:
     """The whole vendor as one dlt source, for a pipeline of your own, set by dlt's configuration."""
-    return open_run(settings(), asked=asked, clock=Clock(), ledger=MemoryLedger()).source(whole=True)
+    return open_run(settings(), asked=asked, clock=Clock(), ledger=PipelineLedger()).source(whole=True)
 
 
 # the small lists come first: a long one takes what is left of the hour. Contacts come before the accounts that they

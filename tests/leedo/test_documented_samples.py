@@ -142,7 +142,7 @@ def test_details_that_are_of_another_row_are_refused(
 
 
 @duckdb_only
-@pytest.mark.parametrize("meta", [None, {}, {"total": "1", "per_page": "20"}, {"total": None, "per_page": 0}], ids=str)
+@pytest.mark.parametrize("meta", [None, {"total": None, "per_page": 0}], ids=str)
 def test_a_list_that_says_less_of_itself(vendor: Documented, run: Run, warehouse: Warehouse, meta: Any) -> None:
     vendor.answers["/leads"]["meta"] = meta
     vendor.answers["/accounts"] = {"data": []}

@@ -68,6 +68,7 @@ def test_a_long_list_is_finished_by_several_runs(
     assert sandbox.requests.count(vendor="leedo", status=429) == 0
 
 
+@duckdb_only
 def test_rows_that_go_between_the_runs_of_a_walk(
     warehouse: Warehouse, sandbox: Sandbox, run: Run, clock: FakeClock
 ) -> None:
@@ -89,14 +90,14 @@ def test_rows_that_go_between_the_runs_of_a_walk(
 
 @duckdb_only
 def test_nobody_starves(warehouse: Warehouse, sandbox: Sandbox, run: Run, clock: FakeClock, setting: Setting) -> None:
-    for limit in (4, 4, 4, 4, 4):
-        sandbox.leedo.options.requests_per_hour = limit
-        setting("requests_per_hour", limit)
+    sandbox.leedo.options.requests_per_hour = 4
+    setting("requests_per_hour", 4)
+    for _ in range(4):
         run(expect=1)
         clock.move(HOUR)
     # lists that are not at their end come first; small ones do not take the whole hour again and again
-    assert pages(sandbox, "leads") == [1, 1, 2, 3, 3, 4, 5, 5, 6, 7]
-    assert len(there(warehouse, "leads")) == 700
+    assert pages(sandbox, "leads") == [1, 1, 2, 3, 3, 4, 5]
+    assert len(there(warehouse, "leads")) == 500
 
 
 @pytest.mark.parametrize("unit", ["epoch", "seconds"])
@@ -155,6 +156,7 @@ def test_another_page_size_begins_anew(
 # -- details -----------------------------------------------------------------------------------------------------------
 
 
+@duckdb_only
 def test_details_of_what_is_new_and_what_has_changed(
     warehouse: Warehouse, sandbox: Sandbox, run: Run, clock: FakeClock, setting: Setting
 ) -> None:
