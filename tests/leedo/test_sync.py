@@ -222,7 +222,7 @@ def test_what_the_document_leaves_open(
     if "default_per_page" in options:
         setting("per_page_parameter", "limit")
         setting("requests_per_hour", 500)
-    sandbox.leedo.move_during_walk("contacts", 1, remove=150)
+    sandbox.leedo.move_during_walk("contacts", 1, remove=170)
     run()
     assert_equal(warehouse, sandbox)
 

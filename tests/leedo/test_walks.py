@@ -1,8 +1,9 @@
 """Lists that are longer than an hour has requests: where a run stops, the next one goes on."""
 
 import math
-from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,6 +11,13 @@ import pytest
 from pipelines.sync import Summary
 from pipelines.warehouse import Warehouse
 from sandbox import Sandbox
+from sources.leedo.api import Page
+from sources.leedo.known import Known
+from sources.leedo.tables import CAMPAIGNS
+from sources.leedo.walks import Walk
+from sources.pii import Pii
+from sources.session import Meter
+from sources.streams import Lane
 from tests.conftest import FakeClock
 from tests.leedo.conftest import Run
 from tests.leedo.oracle import COLUMNS, Oracle
@@ -17,7 +25,6 @@ from tests.leedo.test_sync import Serve, Setting, assert_equal, assert_same, duc
 from tests.reading import dump, rows_of
 
 HOUR = timedelta(hours=1)
-Query = Callable[[str], list[tuple[Any, ...]]]
 
 
 @pytest.fixture
@@ -137,6 +144,40 @@ def test_an_hour_that_somebody_else_has_used(
     clock.move(HOUR)
     run(expect=1)
     assert len(there(warehouse, "leads")) > 0
+
+
+@pytest.mark.parametrize(
+    ("total", "says", "sizes", "asked"),
+    [
+        # a list that says nothing of itself ends with a page that is not full
+        (None, None, [3, 3, 2], [1, 2, 3]),
+        (None, 3, [3, 3], [1, 2, 3]),
+        # one that says how long it is ends there
+        (6, 3, [3, 3], [1, 2]),
+        (7, 2, [2, 2, 2, 1], [1, 2, 3, 4]),
+        # and has pages as long as they are, whatever it says of them
+        (5, 100, [2, 2, 1], [1, 2, 3]),
+        (0, 100, [0], [1]),
+    ],
+)
+def test_where_a_list_ends(
+    clock: FakeClock, total: int | None, says: int | None, sizes: list[int], asked: list[int]
+) -> None:
+    numbers = iter(range(100))
+    pages = [Page([{"id": next(numbers)} for _ in range(size)], total, says) for size in sizes]
+    seen: list[int] = []
+
+    def fetch(number: int, _: Meter) -> Page:
+        seen.append(number)
+        return pages[number - 1] if number <= len(pages) else Page([], None, None)
+
+    known = Known(CAMPAIGNS, [], Pii())
+    walk = Walk("campaigns", known, fetch, clock, incremental=False)
+    run, lane = SimpleNamespace(spent=False), Lane("campaigns", None, clock.now())
+    with ThreadPoolExecutor(1) as pool:
+        assert walk.read(run, lane, pool, 1)  # type: ignore[arg-type]
+    assert seen == asked
+    assert len(known.rows) == lane.rows == sum(sizes)
 
 
 @duckdb_only
@@ -277,7 +318,10 @@ def test_incremental_goes_on_where_it_stopped(
 ) -> None:
     run(streams=frozenset({"leads"}))
     setting("incremental", True)
-    added = sandbox.leedo.crm.add_crm_rows("leads", 450)
+    added = []
+    for _ in range(9):
+        clock.move(timedelta(minutes=1))
+        added += sandbox.leedo.crm.add_crm_rows("leads", 50)
     sandbox.leedo.options.requests_per_hour = 4
     setting("requests_per_hour", 4)
     for expect in (1, 0):
