@@ -1,0 +1,45 @@
+with runs as (
+    select *, coalesce(account_id, '') as account, row_number() over (
+        partition by vendor, account_id, stream order by started_at desc
+    ) as age
+    from {{ ref('ops_runs') }}
+),
+
+loaded as (
+    select
+        vendor, account, stream,
+        min(window_start) filter (where status = 'ok') as loaded_from,
+        max(window_end) filter (where status = 'ok') as loaded_until,
+        max(finished_at) filter (where status = 'ok') as last_ok_at,
+        count(*) as runs,
+        count(*) filter (where status not in ('ok', 'skipped')) as runs_not_ok
+    from runs
+    group by 1, 2, 3
+),
+
+incomplete as (
+    select vendor, account_id as account, stream, count(*) as incomplete_days, min(date) as first_incomplete_day,
+        max(date) as last_incomplete_day
+    from {{ ref('ops_incomplete_days') }}
+    group by 1, 2, 3
+)
+
+select
+    l.vendor,
+    l.account as account_id,
+    l.stream,
+    l.loaded_from,
+    l.loaded_until,
+    l.last_ok_at,
+    r.started_at as last_run_at,
+    r.status as last_run_status,
+    r.rows as last_run_rows,
+    r.error as last_run_error,
+    l.runs,
+    l.runs_not_ok,
+    coalesce(i.incomplete_days, 0) as incomplete_days,
+    i.first_incomplete_day,
+    i.last_incomplete_day
+from loaded as l
+inner join runs as r on r.vendor = l.vendor and r.account = l.account and r.stream = l.stream and r.age = 1
+left join incomplete as i on i.vendor = l.vendor and i.account = l.account and i.stream = l.stream

@@ -1,0 +1,1 @@
+{{ staged(source('leadfeeder', 'custom_feeds')) }}

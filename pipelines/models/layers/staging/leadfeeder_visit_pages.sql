@@ -1,0 +1,1 @@
+{{ staged(source('leadfeeder', 'visit_pages')) }}

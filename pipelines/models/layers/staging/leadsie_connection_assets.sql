@@ -1,0 +1,1 @@
+{{ staged(source('leadsie', 'connection_assets')) }}

@@ -1,0 +1,1 @@
+{{ staged(source('leadsie', 'connection_status_history')) }}

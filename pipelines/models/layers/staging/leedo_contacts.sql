@@ -1,0 +1,1 @@
+{{ staged(source('leedo', 'contacts')) }}

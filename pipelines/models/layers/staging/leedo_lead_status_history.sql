@@ -1,0 +1,1 @@
+{{ staged(source('leedo', 'lead_status_history')) }}

@@ -1,0 +1,1 @@
+{{ staged(source('ops', 'incomplete_days')) }}
