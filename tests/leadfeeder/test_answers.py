@@ -177,8 +177,10 @@ def test_a_full_list_is_asked_for_once(server: Server, client: Api, paged: bool)
 
 
 def test_rows_without_an_id_are_all_kept(server: Server, client: Api) -> None:
-    server.answers = [said({"data": [{"attributes": {"endpoint": "a"}}, {"attributes": {"endpoint": "b"}}]})]
-    assert len(client.listed("/usage", Meter(), paged=False)) == 2
+    rows = [{"attributes": {"endpoint": name}} for name in "abc"]
+    meta = {"page_count": 2}
+    server.answers = [said({"data": rows[:2], "meta": meta}), said({"data": rows[2:], "meta": meta})]
+    assert client.listed("/usage", Meter(), paged=False) == rows
 
 
 @duckdb_only

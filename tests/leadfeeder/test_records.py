@@ -9,12 +9,14 @@ import pytest
 from pipelines.sync import Summary
 from pipelines.warehouse import Warehouse
 from sandbox import Sandbox, World
+from sandbox.leadfeeder_contacts import contacts_of
 from sources import streams
 from sources.errors import SettingError
+from sources.windows import Days
 from tests.conftest import FakeClock
 from tests.reading import Rows, rows_of
 
-from .conftest import VENDOR, Run, Serve, results, setting
+from .conftest import START, TODAY, VENDOR, Run, Serve, results, setting
 
 pytestmark = pytest.mark.parametrize("destination", ["duckdb"])
 
@@ -99,6 +101,7 @@ def test_a_company_that_is_gone_is_marked_and_keeps_what_was_known(
     marked = by_id(rows("companies"))
     assert marked[lost]["name"] == told[lost]["name"] is not None
     assert marked[lost]["gone_at"] > told[new]["gone_at"] == marked[new]["gone_at"]
+    assert by_id(rows("gone_companies"))[new]["gone_at"] == told[new]["gone_at"]
 
     sandbox.leadfeeder.paid.gone.clear()
     clock.move(timedelta(hours=2))
@@ -144,6 +147,9 @@ def test_the_budget_is_never_passed_and_the_rest_is_the_next_runs(
     else:
         pytest.fail("the contacts never came to an end")
     # each contact once, and of the visitors' companies only
+    companies = {visit.lead.company for visit in sandbox.world.history("6001").visits}
+    people = {contact.id for company in companies for contact in contacts_of(sandbox.world.seed, company)}
+    assert set(by_id(rows("contacts"))) == people
     assert asked == len(rows("contacts")) > 31
     assert {row["company_id"] for row in rows("contacts")} <= visitors(rows)
     assert set(by_id(rows("contact_searches"), "company_id")) == visitors(rows)
@@ -211,10 +217,17 @@ def test_credits_that_are_used_up_at_the_vendor_skip_the_stream(
     assert len(rows("contacts")) == lane.credits_charged == 2
 
 
-def test_records_come_in_pieces(sandbox: Sandbox, run: Run, rows: Rows_of, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a piece has read is committed before the next one is begun."""
+def test_records_come_in_pieces_after_the_visits(
+    sandbox: Sandbox, run: Run, rows: Rows_of, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a piece has read is committed before the next one is begun; all visits are known by then."""
     setting(monkeypatch, companies=True, credit_budget=1)
-    monkeypatch.setattr(streams, "PIECE", timedelta(seconds=2))
+    lead = sandbox.world.history("6001").visits[0].lead.id
+    for day in Days(START, TODAY):
+        sandbox.world.add_visits("6001", day, 30, lead_id=lead)
+    sandbox.leadfeeder.options.ceiling = 100
+    monkeypatch.setattr(streams, "BLOCK", 1)
+    monkeypatch.setattr(streams, "PIECE", timedelta(seconds=4))
     load(run, "companies")
     assert set(by_id(rows("companies"))) == visitors(rows)
     assert len({row["read_at"] for row in rows("companies")}) > 1

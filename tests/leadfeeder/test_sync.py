@@ -71,7 +71,10 @@ def test_a_feed_that_is_gone_keeps_what_was_in_it(warehouse: Warehouse, serve: S
 def test_the_other_form_of_an_answer(warehouse: Warehouse, serve: Serve, run: Run, clock: FakeClock) -> None:
     sandbox = serve(World(days=6, accounts=1, visits_per_day=60, clock=clock.epoch))
     sandbox.leadfeeder.options.relationships, sandbox.leadfeeder.options.paging_block = "data", "meta"
+    sandbox.faults.add("status", status=429, vendor=VENDOR)
     run()
+    # a limit of the vendor's is over in a second
+    assert sum(clock.slept) < 30
     assert_equal(warehouse, sandbox)
 
 

@@ -17,7 +17,7 @@ from sources.windows import Days
 from tests.conftest import FakeClock
 from tests.reading import rows_of
 
-from .conftest import START, TODAY, VENDOR, Run, Serve, assert_equal, bodies
+from .conftest import START, TODAY, VENDOR, Run, Serve, assert_equal, bodies, results
 from .recording import open_api
 
 DAY = date(2026, 3, 16)
@@ -162,11 +162,12 @@ def test_the_countries_are_all_there() -> None:
 def test_everything_comes_under_a_low_ceiling(warehouse: Warehouse, serve: Serve, run: Run, clock: FakeClock) -> None:
     sandbox = serve(World(days=6, accounts=1, visits_per_day=60, clock=clock.epoch), limits=False)
     sandbox.leadfeeder.options.ceiling = 200
-    run()
+    lane = results(run())["visitor_companies", "6001"]
     assert_equal(warehouse, sandbox)
     # companies of a month that were read in parts stand there once, with the days of the whole
     spans = {(row["start_date"], row["end_date"]) for row in rows_of(warehouse, VENDOR, "visitor_companies")}
     assert spans == {(START, TODAY)}
+    assert lane.rows == len(rows_of(warehouse, VENDOR, "visitor_companies"))
 
 
 @duckdb_only
