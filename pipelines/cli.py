@@ -16,6 +16,7 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     from .sync import Summary
+    from .transform import Transformed
 
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
@@ -60,6 +61,9 @@ def sync(
     destination: Destination = "duckdb",
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Whether to wait for export requests.")] = True,
     max_wait: MaxWait = "1h",
+    then_transform: Annotated[
+        bool, typer.Option("--transform", help="Build and test the SQL models at the end.")
+    ] = False,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -72,6 +76,7 @@ def sync(
         from . import options
         from .progress import Display
         from .sync import sync as run
+        from .transform import require_models, transform_after_sync
         from .warehouse import Warehouse
 
         clock = Clock()
@@ -82,6 +87,8 @@ def sync(
         )
         patience = span("--max-wait", max_wait)
         warehouse = Warehouse(destination, clock=clock, max_wait=patience)
+        if then_transform:
+            require_models(warehouse)
         with Display(err) as display:
             summary = run(
                 warehouse,
@@ -92,11 +99,44 @@ def sync(
                 wait=wait,
                 watch=display.watch,
             )
-        if as_json:
-            _print_json(summary.as_dict())
-        else:
+        if not as_json:
             _print_summary(summary)
-        _exit(summary.exit_code)
+        # where nothing was tried, there is nothing new to build on
+        built = transform_after_sync(warehouse) if then_transform and summary.exit_code != USAGE else None
+        code = summary.exit_code or (built.exit_code if built else OK)
+        if as_json:
+            more = {"transform": built.as_dict(), "exit_code": code} if built else {}
+            _print_json(summary.as_dict() | more)
+        elif built:
+            _print_models(built)
+        _exit(code)
+
+
+@app.command()
+def transform(
+    destination: Destination = "duckdb",
+    full_refresh: Annotated[
+        bool, typer.Option("--full-refresh", help="Rebuild the big marts whole, not only the days that have changed.")
+    ] = False,
+    max_wait: MaxWait = "1h",
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Build the SQL models (schemas staging and marts) from what is loaded, and test them."""
+    with _command(debug=debug):
+        from sources.clock import Clock
+        from sources.settings import span
+
+        from .transform import transform as build
+        from .warehouse import Warehouse
+
+        warehouse = Warehouse(destination, clock=Clock(), max_wait=span("--max-wait", max_wait))
+        built = build(warehouse, full_refresh=full_refresh)
+        if as_json:
+            _print_json(built.as_dict())
+        else:
+            _print_models(built)
+        _exit(built.exit_code)
 
 
 @app.command()
@@ -305,6 +345,22 @@ def _print_summary(summary: "Summary") -> None:
         out.print(table)
     for note in notes:
         out.print(note, soft_wrap=True, markup=False, highlight=False)
+
+
+def _print_models(built: "Transformed") -> None:
+    table = _table("model", "rows", "tests", "status")
+    for model in built.models:
+        passed = model.tests - model.tests_failed
+        table.add_row(
+            model.model,
+            "" if model.rows is None else f"{model.rows:,}",
+            f"{passed} of {model.tests} passed",
+            "ok" if model.status == "success" else model.status,
+        )
+    if table.row_count:
+        out.print(table)
+    for error in [*built.errors, *(error for model in built.models for error in model.errors)]:
+        out.print(error, soft_wrap=True, markup=False, highlight=False)
 
 
 def _print_json(document: dict[str, Any]) -> None:

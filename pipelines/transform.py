@@ -16,9 +16,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sources.errors import SettingError
+from sources.errors import SettingError, SourceError
 
-from .warehouse import Warehouse, WarehouseError
+from .warehouse import Warehouse
 
 if TYPE_CHECKING:
     from dbt.contracts.graph.manifest import Manifest
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 OK, FAILED = 0, 1
 PROJECT = Path(__file__).with_name("models")
 # values of variables that are named so are kept out of whatever dbt writes
-SECRET = "DBT_ENV_SECRET_LEADHOUSE_PASSWORD"
+PASSWORD_VARIABLE = "DBT_ENV_SECRET_LEADHOUSE_PASSWORD"  # noqa: S105 — a name
 # megabytes; DuckDB spills to disk beyond them
 MEMORY = 1024
 GOOD = frozenset({"success", "pass", "warn"})
@@ -65,16 +65,29 @@ class Transformed:
         return asdict(self) | {"exit_code": self.exit_code}
 
 
+def require_models(warehouse: Warehouse) -> None:
+    """Raise SettingError for a destination that the models are not written for."""
+    if warehouse.name not in ("duckdb", "postgres"):
+        raise SettingError(
+            f"the models are not written for {warehouse.name}", remedy="choose the destination duckdb or postgres"
+        )
+
+
+def transform_after_sync(warehouse: Warehouse) -> Transformed:
+    """The same where a sync's summary is still to be told: what would be raised is an error of the result."""
+    try:
+        return transform(warehouse)
+    except SourceError as error:
+        return Transformed(errors=[str(error)])
+
+
 def transform(warehouse: Warehouse, *, full_refresh: bool = False) -> Transformed:
     """Build the models and test them; `full_refresh` rebuilds what is otherwise kept day by day.
 
     Raises SettingError for a destination that the models are not written for, BusyError where another transform is at
     work, and WarehouseError where there is no connection.
     """
-    if warehouse.name not in ("duckdb", "postgres"):
-        raise SettingError(
-            f"the models are not written for {warehouse.name}", remedy="choose the destination duckdb or postgres"
-        )
+    require_models(warehouse)
     with warehouse.vendor_lock("transform"), warehouse.open() as client, _profiles(warehouse) as folder:
         if warehouse.name == "duckdb":
             # the one instance that dbt's connections share with this one
@@ -92,7 +105,8 @@ class _Dbt:
         self._options = [
             *("--project-dir", str(PROJECT), "--profiles-dir", str(profiles)),
             *("--target-path", str(notes / "target"), "--log-path", str(notes / "logs")),
-            *("--no-send-anonymous-usage-stats", "--no-version-check", "--log-level", "none", "--no-use-colors"),
+            *("--no-send-anonymous-usage-stats", "--no-version-check", "--no-write-json"),
+            *("--log-level", "none", "--no-use-colors"),
         ]
 
     def build(self, full_refresh: bool) -> Transformed:
@@ -157,7 +171,7 @@ def _profiles(warehouse: Warehouse) -> Iterator[Path]:
         query: Mapping[str, Any] = credentials.query or {}
         output = {"type": "postgres", "host": credentials.host, "port": credentials.port or 5432}
         output |= {"user": credentials.username, "dbname": credentials.database}
-        output |= {"password": f"{{{{ env_var('{SECRET}') }}}}"}
+        output |= {"password": f"{{{{ env_var('{PASSWORD_VARIABLE}') }}}}"}
         output |= {name: query[name] for name in _CONNECTION if name in query}
         password = credentials.password or ""
     profile = {
@@ -167,7 +181,7 @@ def _profiles(warehouse: Warehouse) -> Iterator[Path]:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="leadhouse-")))
         # JSON is YAML
         (folder / "profiles.yml").write_text(json.dumps(profile), encoding="utf-8")
-        stack.enter_context(_environment({SECRET: password, "DO_NOT_TRACK": "1"}))
+        stack.enter_context(_environment({PASSWORD_VARIABLE: password, "DO_NOT_TRACK": "1"}))
         # those of dbt and of what it stands on are nothing to our users
         stack.enter_context(warnings.catch_warnings())
         warnings.simplefilter("ignore")

@@ -183,7 +183,8 @@ class Table:
             if self.history and column in HISTORY:
                 continue
             if column.at is None:
-                values = positions if column.name == "position" else [given[column.name]] * len(objects)
+                filled: list[Any] = [given[column.name]] * len(objects)
+                values: Sequence[Json] = positions if column.name == "position" else filled
             else:
                 values = _values(parents if column.parent else objects, column.at)
             arrays[column.name] = self._array(column, values)
