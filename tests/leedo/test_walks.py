@@ -14,7 +14,7 @@ from sandbox import Sandbox
 from sources.leedo.api import Page
 from sources.leedo.known import Known
 from sources.leedo.tables import CAMPAIGNS
-from sources.leedo.walks import Walk
+from sources.leedo.walk import Walk
 from sources.pii import Pii
 from sources.session import Meter
 from sources.streams import Lane
