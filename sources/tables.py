@@ -182,11 +182,13 @@ class Table:
         for column in self.columns:
             if self.history and column in HISTORY:
                 continue
-            if column.at is None:
-                filled: list[Any] = [given[column.name]] * len(objects)
-                values: Sequence[Json] = positions if column.name == "position" else filled
-            else:
+            values: Sequence[Json]
+            if column.at is not None:
                 values = _values(parents if column.parent else objects, column.at)
+            elif column.name == "position":
+                values = positions
+            else:
+                values = [given[column.name]] * len(objects)
             arrays[column.name] = self._array(column, values)
         if self.history:
             arrays |= {column.name: pa.nulls(len(objects), ARROW[column.type]) for column in HISTORY}
