@@ -1,5 +1,6 @@
 """Words, options and exit codes. What the commands do is in the modules beside this one, imported when needed."""
 
+import gc
 import json
 import os
 import signal
@@ -79,6 +80,9 @@ def sync(
         from .transform import require_models, transform_after_sync
         from .warehouse import Warehouse
 
+        # what has been imported stays, and parsed pages hold no cycles: looking for some takes a fifth of the time
+        gc.freeze()
+        gc.set_threshold(50_000, 20, 20)
         clock = Clock()
         asked = Asked(
             days=options.days(first, last, clock.now().date()),

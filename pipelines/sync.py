@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any
 
 import dlt
+import pyarrow as pa
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from sources.clock import Clock, StoppedError
@@ -112,6 +113,8 @@ def sync(
 
     `watch` is told of each vendor's run when it begins. Raises SettingError where nothing can be tried.
     """
+    # Arrow's own allocators keep what many threads have let go of: hundreds of megabytes
+    pa.set_memory_pool(pa.system_memory_pool())
     summary = Summary(uuid.uuid4().hex, warehouse.name, clock.now())
     opened = _open_runs(vendors, asked, summary, partial(_open_run, warehouse, clock, max_wait, wait))
     pool = ThreadPoolExecutor(max(len(opened), 1), thread_name_prefix="vendor")

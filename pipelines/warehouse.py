@@ -168,7 +168,7 @@ class Warehouse:
             client.close_connection()
 
     def allow_more_memory(self, error: BaseException) -> bool:
-        """Whether a load that failed with `error` may be tried again: with more memory, where that was what it lacked."""
+        """Whether a load that failed for want of memory may be tried again, with more of it."""
         if self.name != "duckdb" or "Out of Memory" not in str(error) or self._memory >= MOST_MEMORY:
             return False
         self._memory *= 2

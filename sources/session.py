@@ -5,8 +5,9 @@ import itertools
 import logging
 import socket
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, timedelta
 from email.utils import parsedate_to_datetime
@@ -138,6 +139,24 @@ class Session:
         self.workers = workers
         self.budget = budget
         self.total = Meter()
+        self._windows = 0
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def window(self) -> Iterator[None]:
+        """While a window is being read: it shares the workers with the others."""
+        with self._lock:
+            self._windows += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._windows -= 1
+
+    @property
+    def ahead(self) -> int:
+        """How many pages of one window may be read side by side."""
+        return max(self.workers // max(self._windows, 1), 2)
 
     @cached_property
     def pool(self) -> ThreadPoolExecutor:

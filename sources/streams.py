@@ -37,6 +37,8 @@ Status = Literal["running", "ok", "incomplete", "skipped", "failed", "interrupte
 
 # rows that are yielded at once: dlt's cost is per item, memory's per row
 BLOCK = 10_000
+# states of rows that are held in memory before all but the last of each are let go
+KEPT = 20_000
 # windows that are read at once
 AHEAD = 8
 PIECE = timedelta(minutes=5)
@@ -252,7 +254,7 @@ class Run:
 
     @cached_property
     def _pool(self) -> ThreadPoolExecutor:
-        return ThreadPoolExecutor(AHEAD * 2, thread_name_prefix="window")
+        return ThreadPoolExecutor(AHEAD, thread_name_prefix="window")
 
     @property
     def finished(self) -> bool:
@@ -524,8 +526,12 @@ class Run:
             refused = TerminalError(self._refused.message, remedy=self._refused.remedy)
             self.fail_lane(task.lane, refused, task.slice)
         if task.future is None and not task.lane.stopped:
-            task.future = self._pool.submit(self._read, stream, task.slice, task.lane.meter)
+            task.future = self._pool.submit(self._read_window, stream, task.slice, task.lane.meter)
         return task
+
+    def _read_window(self, stream: Stream, of: Slice, meter: Meter) -> Batch:
+        with self.session.window():
+            return self._read(stream, of, meter)
 
     def _loaded(self, stream: Stream, task: _Task, batch: Batch, positions: Positions) -> bool:
         """Note what has been read; returns whether it is worth loading."""
@@ -641,6 +647,11 @@ def _is_new(table: Table, known: Mapping[str, Any]) -> bool:
     return not set(table.schema.names) <= set(known.get(table.name, {}).get("columns", {}))
 
 
+def _is_kept(table: Table) -> bool:
+    """Whether only the last state of a row that a piece has seen is loaded."""
+    return bool(table.owner) or not (table.scope or table.whole)
+
+
 class _Outbox:
     """Rows on their way to dlt: whole scopes with their markers, repeats removed.
 
@@ -651,6 +662,7 @@ class _Outbox:
     def __init__(self, stream: Stream, known: Mapping[str, Any]) -> None:
         self.tables = {table.name: table for table in stream.tables}
         self._parts: dict[str, list[pa.Table]] = {name: [] for name in self.tables}
+        self._compact_at = dict.fromkeys(self.tables, KEPT)
         self._hinted: set[str] = set()
         self.rows = 0
         for table in stream.tables:
@@ -667,17 +679,25 @@ class _Outbox:
                 rows = concat([table.markers(zip(*keys, strict=True)), rows])
             elif table.scope or table.whole:
                 rows = concat([table.markers(read.scopes), rows])
-            self._parts[name].append(rows)
+            parts = self._parts[name]
+            parts.append(rows)
+            if _is_kept(table) and sum(part.num_rows for part in parts) > self._compact_at[name]:
+                # many states of the same rows: memory grows with the rows, not with the days
+                parts[:] = [self._united(table, parts)]
+                self._compact_at[name] = parts[0].num_rows + KEPT
+
+    @staticmethod
+    def _united(table: Table, parts: Sequence[pa.Table]) -> pa.Table:
+        if table.owner:
+            return last_batch_of_each(parts, table.scope)
+        return last_of_each(concat(parts), table.key) if _is_kept(table) else concat(parts)
 
     def flush(self, everything: bool = False) -> Iterator[Any]:
         for name, table in self.tables.items():
             parts = self._parts[name]
-            if not parts or not (everything or (table.scope and not table.owner)):
+            if not parts or not (everything or not _is_kept(table)):
                 continue
-            if table.owner:
-                rows = last_batch_of_each(parts, table.scope)
-            else:
-                rows = concat(parts) if table.scope else last_of_each(concat(parts), table.key)
+            rows = self._united(table, parts)
             self._parts[name] = []
             if not rows.num_rows:
                 # dlt's fast path into PostgreSQL does not take a file without rows

@@ -96,7 +96,7 @@ class Api:
     @property
     def ahead(self) -> int:
         """How many pages may be read side by side."""
-        return self._session.workers
+        return self._session.ahead
 
     def each(self, ids: Sequence[str], ask: Callable[[str], Json]) -> Iterator[tuple[str, "Future[Json]"]]:
         """Ask for several objects at once."""

@@ -81,7 +81,7 @@ class Api:
     @property
     def ahead(self) -> int:
         """How many pages may be read side by side."""
-        return self._session.workers
+        return self._session.ahead
 
     def pages(
         self, endpoint: Endpoint, account: Account, days: Days, meter: Meter, *, ceiling: bool, ahead: int

@@ -1,9 +1,10 @@
 """The dlt source of the token API: its settings, its streams, and what reading one of them means."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
+from itertools import islice
 from typing import Any, cast
 
 import pyarrow as pa
@@ -15,7 +16,7 @@ from ..budget import Budget
 from ..clock import Clock
 from ..errors import SettingError
 from ..ledger import Ledger, MemoryLedger
-from ..pages import settled
+from ..pages import Page, settled
 from ..session import Meter, Session
 from ..settings import VendorSettings, listed, positive, resolve, scope, span
 from ..streams import Account, Asked, Batch, Run, Slice, Stream
@@ -27,6 +28,10 @@ from .api import Api
 VENDOR = "leadfeeder_legacy"
 # answers that may be waited for at once: the documented rate is kept up to answers of ten seconds
 WORKERS = 16
+# pages that become columns at once
+PAGES_TOGETHER = 4
+
+Objects = list[dict[str, Any]]
 
 
 @configspec
@@ -156,10 +161,10 @@ class Reader:
         account, days = of.account, of.days
         if account is None:
             mine = [a for a in self.listed(meter) if self._only is None or str(a["id"]) in self._only]
-            return _page(stream.tables, mine, {}, {})
+            return _rows(stream.tables, mine, [], {})
         if days is None:
-            ask = {"tracking_scripts": self._api.tracking_scripts, "custom_feeds": self.feeds}
-            return _page(stream.tables, ask[stream.name](account, meter), {}, {"account_id": account.id})
+            ask: dict[str, Any] = {"tracking_scripts": self._api.tracking_scripts, "custom_feeds": self.feeds}
+            return _rows(stream.tables, ask[stream.name](account, meter), [], {"account_id": account.id})
         if stream.name == "leads":
             return settled(lambda ahead: self._leads(stream, account, days, meter, ahead), self._api.ahead)
         return settled(lambda ahead: self._visits(stream, account, days, meter, ahead), self._api.ahead)
@@ -182,7 +187,7 @@ class Reader:
         # a lead's figures are those of the days asked for: the day is the grain
         pages = self._api.pages(api.LEADS, account, days, meter, ceiling=True, ahead=ahead)
         given = {"account_id": account.id, "date": days.first}
-        return _united([_page(stream.tables, page.items, page.document, given) for page in pages])
+        return _united([_rows(stream.tables, items, included, given) for items, included in _together(pages)])
 
     def _visits(self, stream: Stream, account: Account, days: Days, meter: Meter, ahead: int) -> Batch:
         # only leads have a documented ceiling, and a day cannot be cut any further: all its pages are read
@@ -191,8 +196,8 @@ class Reader:
         given = {"account_id": account.id}
         batch = _united(
             [
-                _page(stream.tables, [api.with_day(v, account) for v in page.items], page.document, given)
-                for page in pages
+                _rows(stream.tables, [api.with_day(visit, account) for visit in items], included, given)
+                for items, included in _together(pages)
             ]
         )
         for name in (tables.VISITS.name, tables.VISIT_PAGES.name):
@@ -200,11 +205,22 @@ class Reader:
         return batch
 
 
-def _page(
-    filled: tuple[Table, ...], items: list[dict[str, Any]], document: Mapping[str, Any], given: Mapping[str, object]
+def _together(pages: Iterator[Page]) -> Iterator[tuple[Objects, Objects]]:
+    """What some pages list, and the locations they include, each once: columns cost by the table, not by the row."""
+    while block := list(islice(pages, PAGES_TOGETHER)):
+        places = {str(place.get("id")): place for page in block for place in _locations(page.document)}
+        yield [item for page in block for item in page.items], list(places.values())
+
+
+def _locations(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    for included in document.get("included") or ():
+        if isinstance(included, dict) and included.get("type") == "locations":
+            yield included
+
+
+def _rows(
+    filled: tuple[Table, ...], items: Objects, included: Objects, given: Mapping[str, object]
 ) -> dict[str, pa.Table]:
-    """One page's rows: what it lists, and the locations it includes."""
-    included = [o for o in document.get("included") or () if isinstance(o, dict) and o.get("type") == "locations"]
     return {table.name: table.rows(included if table is tables.LOCATIONS else items, **given) for table in filled}
 
 

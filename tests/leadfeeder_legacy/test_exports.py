@@ -31,7 +31,9 @@ def run(warehouse: Warehouse, clock: FakeClock, monkeypatch: pytest.MonkeyPatch)
 
     def start(expect: int = 0, wait: bool = True, **asked: Any) -> Summary:
         asked.setdefault("streams", frozenset({"feed_leads"}))
-        summary = sync(Warehouse(warehouse.name, clock=clock), asked=Asked(**asked), clock=clock, wait=wait)
+        summary = sync(
+            Warehouse(warehouse.name, clock=clock), vendors=[VENDOR], asked=Asked(**asked), clock=clock, wait=wait
+        )
         assert summary.exit_code == expect, summary.as_dict()
         return summary
 
@@ -220,7 +222,13 @@ def test_a_run_does_not_wait_longer_than_it_may(
 ) -> None:
     sandbox.leadfeeder_legacy.options.exports.never_ready = True
     house = Warehouse(warehouse.name, clock=clock)
-    summary = sync(house, asked=Asked(streams=frozenset({"feed_leads"})), clock=clock, max_wait=timedelta(minutes=3))
+    summary = sync(
+        house,
+        vendors=[VENDOR],
+        asked=Asked(streams=frozenset({"feed_leads"})),
+        clock=clock,
+        max_wait=timedelta(minutes=3),
+    )
     assert summary.exit_code == 1
     assert all("wait longer with --max-wait" in str(s.error) for v in summary.vendors for s in v.streams)
     sandbox.leadfeeder_legacy.options.exports.never_ready = False

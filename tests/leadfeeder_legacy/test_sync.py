@@ -42,7 +42,7 @@ def run(warehouse: Warehouse, clock: FakeClock, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("SOURCES__LEADFEEDER_LEGACY__EXPORT_FEEDS", "[]")
 
     def start(expect: int = 0, **asked: Any) -> Summary:
-        summary = sync(Warehouse(warehouse.name, clock=clock), asked=Asked(**asked), clock=clock)
+        summary = sync(Warehouse(warehouse.name, clock=clock), vendors=[VENDOR], asked=Asked(**asked), clock=clock)
         assert summary.exit_code == expect, summary.as_dict()
         return summary
 
@@ -306,7 +306,7 @@ def test_passing_troubles_leave_no_trace(
     details = dict(fault)
     sandbox.faults.add(details.pop("name"), path="*/visits", **details)
     warehouse = Warehouse("duckdb", clock=clock)
-    summary = sync(warehouse, clock=clock)
+    summary = sync(warehouse, vendors=[VENDOR], clock=clock)
     assert summary.exit_code == 0, summary.as_dict()
     assert not sandbox.faults.pending
     assert_equal(warehouse, sandbox)
