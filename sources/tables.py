@@ -17,6 +17,7 @@ from itertools import count
 from typing import Any, Literal
 
 import dlt
+import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -171,20 +172,21 @@ class Table:
         parents: Sequence[Row] = objects
         positions: list[int] = []
         if self.each:
-            lists = [value or () for value in _values(objects, self.each)]
+            lists = [value or () for value in _Fields(objects).at(self.each)]
             for value in lists:
                 if not isinstance(value, (list, tuple)):
                     raise AnswerError(f"{self.name}: expected a list at {self.each!r}, got {value!r:.80}")
             parents = [parent for parent, value in zip(objects, lists, strict=True) for _ in value]
             positions = [n for value in lists for n in range(len(value))]
             objects = [element for value in lists for element in value]
+        own, of_parents = _Fields(objects), _Fields(parents)
         arrays: dict[str, pa.Array] = {}
         for column in self.columns:
             if self.history and column in HISTORY:
                 continue
             values: Sequence[Json]
             if column.at is not None:
-                values = _values(parents if column.parent else objects, column.at)
+                values = (of_parents if column.parent else own).at(column.at)
             elif column.name == "position":
                 values = positions
             else:
@@ -198,7 +200,7 @@ class Table:
                 raise AnswerError(f"{self.name}: a row has no {name}")
         fields = list(self.schema)
         if self.open is not None:
-            holders = [h if isinstance(h, dict) else {} for h in _values(objects, self.open)]
+            holders = [h if isinstance(h, dict) else {} for h in own.at(self.open)]
             for name in sorted(set().union(*holders) - self.known):
                 snake = snake_case(name) or "unnamed"
                 # two names may become one: neither field is dropped
@@ -232,11 +234,18 @@ class Table:
                 values = [None if v is None else column.read(v) for v in values]
             # Arrow would cut off the fraction of a float without a word
             if column.type in _STRAIGHT and not (column.type == "bigint" and float in set(map(type, values))):
-                # the vendor's own type in nearly every page: no work for each value
                 try:
                     array = pa.array(values, ARROW[column.type])
                     return _blank_to_null(array) if column.type == "id" else array
                 except (pa.ArrowInvalid, pa.ArrowTypeError):
+                    pass
+            if column.type in _WRITTEN:
+                try:
+                    array = pa.array(values, pa.string()).cast(ARROW[column.type])
+                    # Arrow reads the year 0 as well, which nobody after it can
+                    pc.min_max(array).as_py()
+                    return array
+                except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
                     pass
             return pa.array([None if v is None else convert(v) for v in values], ARROW[column.type])
         except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, pa.ArrowException) as error:
@@ -287,11 +296,17 @@ def _versions(rows: pa.Table) -> pa.Array:
     return pa.array([hashlib.sha256(text.encode()).hexdigest() for text in texts], pa.string())
 
 
-def _values(objects: Sequence[Json], path: str) -> list[Json]:
-    values = list(objects)
-    for step in path.split(".") if path else ():
-        values = [v.get(step) if isinstance(v, dict) else None for v in values]
-    return values
+class _Fields:
+    """The fields of some objects by their paths; what several paths share is looked up once."""
+
+    def __init__(self, objects: Sequence[Json]) -> None:
+        self._found: dict[str, Sequence[Json]] = {"": objects}
+
+    def at(self, path: str) -> Sequence[Json]:
+        if path not in self._found:
+            outer, _, name = path.rpartition(".")
+            self._found[path] = [each.get(name) if isinstance(each, dict) else None for each in self.at(outer)]
+        return self._found[path]
 
 
 def _blank_to_null(array: pa.Array) -> pa.Array:
@@ -301,7 +316,7 @@ def _blank_to_null(array: pa.Array) -> pa.Array:
 def _as_text(value: object) -> str | None:
     if value is None or isinstance(value, str):
         return value
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return _as_json(value)
 
 
 def _as_id(value: object) -> str | None:
@@ -309,7 +324,11 @@ def _as_id(value: object) -> str | None:
 
 
 def _as_json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    try:
+        return orjson.dumps(value).decode()
+    except orjson.JSONEncodeError:
+        # a number of more than 64 bits
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def _as_integer(value: object) -> int | None:
@@ -344,7 +363,9 @@ def _as_instant(value: object) -> object:
     return None if value == "" else parse_instant(str(value))
 
 
+# what Arrow takes as it is, and what it reads from text, in the form that nearly all pages have
 _STRAIGHT: frozenset[Type] = frozenset({"id", "text", "bigint", "bool"})
+_WRITTEN: frozenset[Type] = frozenset({"date", "timestamp"})
 _CONVERT: dict[Type, Callable[[Any], object]] = {
     "id": _as_id,
     "text": _as_text,
