@@ -77,16 +77,21 @@ class Place:
 
 
 class Warehouse:
-    """A destination by its dlt name. `max_wait` bounds how long it waits for whoever holds the DuckDB file."""
+    """A destination by its dlt name; `path` is a DuckDB file other than the one that is set.
 
-    def __init__(self, destination: str, *, clock: Clock, max_wait: timedelta = timedelta(hours=1)) -> None:
+    `max_wait` bounds how long it waits for whoever holds the DuckDB file.
+    """
+
+    def __init__(
+        self, destination: str, *, clock: Clock, max_wait: timedelta = timedelta(hours=1), path: Path | None = None
+    ) -> None:
         self.name = destination
         self._clock = clock
         self._max_wait = max_wait.total_seconds()
         self._memory = MEMORY
         self._turn = threading.Lock()
         self._mine = threading.local()
-        self.destination, self.place = _resolve(destination)
+        self.destination, self.place = _resolve(destination, path)
         digest = hashlib.sha256(self.place.identity.encode()).hexdigest()[:16]
         self.working_dir = Path(get_dlt_pipelines_dir()) / "leadhouse" / digest
         self._load_lock = filelock.FileLock(self._lock_file("load"), timeout=self._max_wait, thread_local=False)
@@ -98,8 +103,18 @@ class Warehouse:
         )
 
     @cached_property
-    def _pipeline_of_ops(self) -> dlt.Pipeline:
-        return self.pipeline(OPS)
+    def _model_client(self) -> Any:
+        return self.pipeline(OPS).sql_client()
+
+    def _client(self) -> SqlClientBase[Any]:
+        """A client that is not connected yet. dlt reads all its settings for each: one is the model of the others."""
+        if self.name not in ("duckdb", "postgres"):
+            return self.pipeline(OPS).sql_client()
+        model = self._model_client
+        made: SqlClientBase[Any] = type(model)(
+            model.dataset_name, model.staging_dataset_name, model.credentials, model.capabilities
+        )
+        return made
 
     @contextmanager
     def vendor_lock(self, vendor: str) -> Iterator[None]:
@@ -155,7 +170,7 @@ class Warehouse:
     def connect(self) -> Iterator[SqlClientBase[Any]]:
         """A connection of its own; raises WarehouseError where there is none to be had."""
         try:
-            client = self._pipeline_of_ops.sql_client()
+            client = self._client()
             client.open_connection()
         except Exception as error:  # whatever the database's own driver raises
             raise WarehouseError(
@@ -173,6 +188,7 @@ class Warehouse:
             return False
         self._memory *= 2
         self.destination.config_params["credentials"].global_config = _memory(self._memory)
+        self.__dict__.pop("_model_client", None)
         log.info("DuckDB needs more than %s MB for this load; it is given %s", self._memory // 2, self._memory)
         return True
 
@@ -227,11 +243,11 @@ class Warehouse:
                     return []
                 raise
 
-    def records(self, sql: str) -> list[dict[str, Any]]:
+    def records(self, sql: str, *arguments: object) -> list[dict[str, Any]]:
         """The rows of a query by the names of their columns; an empty list where its tables do not exist yet."""
         with self.open() as client:
             try:
-                with client.execute_query(sql) as cursor:
+                with client.execute_query(sql, *arguments) as cursor:
                     names = [column[0] for column in cursor.description]
                     return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
             except DatabaseException as error:
@@ -356,10 +372,10 @@ def _memory(megabytes: int) -> dict[str, str]:
     return {"memory_limit": f"{megabytes}MB"}
 
 
-def _resolve(destination: str) -> tuple[Any, Place]:
+def _resolve(destination: str, path: Path | None = None) -> tuple[Any, Place]:
     """dlt's destination, and where it is; raises SettingError naming the setting."""
     setting = f"destination.{destination}.credentials"
-    given = _configured(setting)
+    given = str(path) if path else _configured(setting)
     if destination == "duckdb":
         if isinstance(given, dict):
             given = given.get("database")
