@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -132,10 +133,13 @@ def transform(
         from sources.settings import span
 
         from .transform import transform as build
-        from .warehouse import Warehouse
+        from .warehouse import BusyError, Warehouse
 
         warehouse = Warehouse(destination, clock=Clock(), max_wait=span("--max-wait", max_wait))
-        built = build(warehouse, full_refresh=full_refresh)
+        try:
+            built = build(warehouse, full_refresh=full_refresh)
+        except BusyError as error:
+            _fail(error, USAGE, debug=debug)
         if as_json:
             _print_json(built.as_dict())
         else:
@@ -180,6 +184,24 @@ def status(destination: Destination = "duckdb", as_json: Json = False, debug: De
 
 
 @app.command()
+def report(
+    destination: Destination = "duckdb",
+    output: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Where to; leadhouse-YYYY-MM.html here if not given.")
+    ] = None,
+    month: Annotated[str, typer.Option(metavar="YYYY-MM", help="The newest one that is loaded, if not given.")] = "",
+    debug: Debug = False,
+) -> None:
+    """Write what happened on the site in a month as one HTML file that needs no network."""
+    with _command(debug=debug):
+        from . import options
+        from .report import report as write
+
+        written = write(destination, options.month(month), output)
+        out.print(f"{written.title}: {written.path}", soft_wrap=True, markup=False, highlight=False)
+
+
+@app.command()
 def check(destination: Destination = "duckdb", debug: Debug = False) -> None:
     """Try each configured vendor's key and the destination."""
     with _command(debug=debug):
@@ -194,6 +216,49 @@ def check(destination: Destination = "duckdb", debug: Debug = False) -> None:
         if all(finding.ok is None for finding in findings[:-1]):
             _exit(USAGE)
         _exit(FAILED if any(finding.ok is False for finding in findings) else OK)
+
+
+@app.command()
+def verify(
+    vendor: Annotated[str, typer.Argument(metavar="VENDOR")],
+    first: Annotated[str, typer.Option("--from", metavar="DATE", help="First day.")],
+    last: Annotated[str | None, typer.Option("--to", metavar="DATE", help="Last day; today if not given.")] = None,
+    stream: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only this stream; repeatable.")] = None,
+    account: Annotated[list[str] | None, typer.Option(metavar="ID", help="Only this account; repeatable.")] = None,
+    destination: Destination = "duckdb",
+    max_wait: MaxWait = "1h",
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Read some days again, write nothing, and print where vendor and warehouse differ."""
+    with _command(debug=debug):
+        from sources.clock import Clock
+        from sources.settings import span
+        from sources.streams import Asked
+
+        from . import options
+        from .progress import Display
+        from .sync import pick
+        from .verify import verify as compare
+        from .warehouse import Warehouse
+
+        clock = Clock()
+        [chosen] = pick([vendor])
+        asked = Asked(
+            days=options.days(first, last, clock.now().date()),
+            streams=frozenset(stream) if stream else None,
+            accounts=frozenset(account) if account else None,
+        )
+        patience = span("--max-wait", max_wait)
+        warehouse = Warehouse(destination, clock=clock, max_wait=patience)
+        with Display(err) as display:
+            found = compare(warehouse, chosen, asked=asked, clock=clock, max_wait=patience, watch=display.watch)
+        if as_json:
+            _print_json(found.as_dict())
+        else:
+            for line in found.lines():
+                out.print(line, soft_wrap=True, markup=False, highlight=False)
+        _exit(found.exit_code)
 
 
 @app.command()

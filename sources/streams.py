@@ -189,7 +189,7 @@ class Run:
 
     `accounts` lists what the key can see; it is called once, when something is first read. `requests_per_second` is
     the budget's, and bounds a piece to five minutes of it. `parts` lists an account's parts (feeds) for the streams
-    that are parted. `unit` is the calendar window.
+    that are parted. `unit` is the calendar window. `done` are the slices that have been read, with their streams.
     """
 
     def __init__(
@@ -217,6 +217,7 @@ class Run:
         self.unloaded = 0
         self.session = session
         self.lanes: list[Lane] = []
+        self.done: list[tuple[str, Slice]] = []
         self._read = read
         self._list_accounts = accounts
         self._listing = Meter()
@@ -536,6 +537,7 @@ class Run:
     def _loaded(self, stream: Stream, task: _Task, batch: Batch, positions: Positions) -> bool:
         """Note what has been read; returns whether it is worth loading."""
         lane = task.lane
+        self.done.append((lane.stream, task.slice))
         lane.rows += next(iter(batch.values())).num_rows if batch else 0
         if task.days is None or lane.account is None:
             if stream.dated and self.asked.days is None and (days := _days_of(batch, *stream.dated)):

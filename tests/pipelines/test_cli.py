@@ -441,3 +441,24 @@ def test_secrets_stay_secret(vendors: Sandbox, house: Path, postgres: str, monke
     for path in files:
         content = path.read_bytes()
         assert not any(secret.encode() in content for secret in secrets), path
+
+
+@pytest.mark.usefixtures("vendors")
+def test_verify_says_what_differs(vendors: Sandbox) -> None:
+    window = ("--from", FIRST_DAY.isoformat(), "--to", FIRST_DAY.isoformat())
+    ended = leadhouse("verify", "leedo", *window)
+    assert ended.exit_code == USAGE
+    assert_one_sentence(ended, "leadhouse.duckdb", "leadhouse sync")
+    assert leadhouse("sync", "leedo").exit_code == OK
+    ended = leadhouse("verify", "leedo", *window)
+    assert ended.exit_code == OK, ended
+    assert re.fullmatch(r"leedo: [\d,]+ rows compared, 0 differ", ended.stdout.splitlines()[-1])
+    vendors.leedo.crm.add_crm_rows("campaigns", 1)
+    ended = leadhouse("verify", "leedo", *window, "--json")
+    assert ended.exit_code == FAILED
+    [table] = [table for table in summary_of(ended)["tables"] if table["differ"]]
+    assert (table["table"], table["differ"], table["differences"][0]["what"]) == ("campaigns", 1, "missing")
+    for arguments in (["nobody", *window], ["leedo", "--from", "soon"], ["leedo", *window, "--stream", "nothing"]):
+        ended = leadhouse("verify", *arguments)
+        assert ended.exit_code == USAGE
+        assert_one_sentence(ended, arguments[-1] if arguments[0] == "leedo" else "nobody")
