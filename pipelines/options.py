@@ -1,5 +1,6 @@
 """What the command line takes, checked and turned into the values that the commands work with."""
 
+import re
 from datetime import date
 
 from sources.errors import SettingError
@@ -17,6 +18,13 @@ def days(first: str | None, last: str | None, today: date) -> Days | None:
     if end < start:
         raise SettingError(f"--from {start} lies after --to {end}", remedy="give the earlier day first")
     return Days(start, end)
+
+
+def month(text: str) -> str:
+    """`--month` as it is, or empty. Raises SettingError."""
+    if re.fullmatch(r"|2\d{3}-(0[1-9]|1[0-2])", text):
+        return text
+    raise SettingError(f"--month is {text!r}, which is no month", remedy="give it as YYYY-MM")
 
 
 def _day(option: str, text: str) -> date:
