@@ -166,6 +166,8 @@ def _profiles(warehouse: Warehouse) -> Iterator[Path]:
     credentials = warehouse.destination.config_params["credentials"]
     if warehouse.name == "duckdb":
         output: dict[str, Any] = {"type": "duckdb", "path": str(warehouse.place.path), "settings": {"TimeZone": "UTC"}}
+        # the file is nobody's as soon as this is done
+        output |= {"keep_open": False}
         password = ""
     else:
         query: Mapping[str, Any] = credentials.query or {}

@@ -27,8 +27,8 @@ from .oracle import Story
 
 ACCOUNT = "6001"
 CAME = "moved.example"
-# what tells a row that was written again from one that was not
-PLACE = {"duckdb": "rowid", "postgres": "ctid::text || ' ' || xmin::text"}
+# rows lie in the order in which they were written
+ORDER = {"duckdb": "rowid", "postgres": "xmin::text::bigint, ctid"}
 
 
 @dataclass
@@ -79,10 +79,12 @@ class House:
             names = warehouse.query("SELECT table_name FROM information_schema.tables WHERE table_schema = 'marts'")
             return {name: in_order(warehouse.records(f"SELECT * FROM marts.{name}")) for (name,) in names}
 
-    def places(self) -> dict[str, str]:
-        """Where each visit lies, by its id."""
-        rows = self.query(f"SELECT visit_id, {PLACE[self.destination]} AS place FROM marts.visits")
-        return {row["visit_id"]: row["place"] for row in rows}
+    def written(self) -> list[str]:
+        """The ids of visits in the order in which they were written."""
+        return [
+            row["visit_id"]
+            for row in self.query(f"SELECT visit_id FROM marts.visits ORDER BY {ORDER[self.destination]}")
+        ]
 
 
 @dataclass
@@ -96,9 +98,10 @@ class Told:
     later: dict[str, Rows]
     again: dict[str, Rows]
     rebuilt: dict[str, Rows]
-    before: dict[str, str]
-    after: dict[str, str]
+    before: list[str]
+    after: list[str]
     results: list[Transformed]
+    rebuilt_days: set[date]
     touched: set[date]
     changed: dict[str, str]
 
@@ -133,7 +136,7 @@ def _tell(house: House) -> Told:
     house.sandbox.leedo.crm.add_crm_rows("leads", email=f"kim@{FREE_MAIL}", company=visitor.name.upper())
     house.sync()
     results = [house.transform()]
-    story, marts, before = Story(house.sandbox), house.marts(), house.places()
+    story, marts, before = Story(house.sandbox), house.marts(), house.written()
 
     # the story goes on: visits come late, grow and vanish, also on days that only a backfill reads again
     today = world.today
@@ -161,10 +164,10 @@ def _tell(house: House) -> Told:
             f"https://www.{left}",
         )
     results.append(house.transform())
-    later_story, later, after = Story(house.sandbox, {left: CAME}), house.marts(), house.places()
+    later_story, later, after = Story(house.sandbox, {left: CAME}), house.marts(), house.written()
     results.append(house.transform())
     again = house.marts()
-    assert house.places() == after
+    assert house.written() == after
     results.append(house.transform(full_refresh=True))
     moved = {date.fromisoformat(visit.day) for _, visit in later_story.visits if visit.lead.company.domain == left}
     return Told(
@@ -178,6 +181,7 @@ def _tell(house: House) -> Told:
         before=before,
         after=after,
         results=results,
+        rebuilt_days={today - timedelta(days=2), old},
         touched={today, today - timedelta(days=2), emptied, old, today + timedelta(days=1), *moved},
         changed={"broken": good[1], "granted": bad[1], "gone": gone},
     )

@@ -1,0 +1,157 @@
+"""`leadhouse transform`: what it needs, what it leaves, and what it says."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml  # type: ignore[import-untyped]
+
+from pipelines.transform import PROJECT
+from pipelines.vendors import VENDORS
+from pipelines.warehouse import Warehouse
+from sandbox import World
+from sources.tables import Table
+from tests.conftest import FakeClock
+from tests.pipelines.cli_process import leadhouse, settings, simulated
+
+from .conftest import Told
+from .oracle import Story
+from .test_marts import figures
+
+OK, FAILED, USAGE = 0, 1, 2
+PASSWORD = "not-a-secret"
+
+
+def models(layer: str) -> dict[str, dict[str, object]]:
+    """What the pages of a layer say of its models."""
+    found = {}
+    for page in sorted((PROJECT / "layers" / layer).glob("*.yml")):
+        for model in yaml.safe_load(page.read_text(encoding="utf-8")).get("models", []):
+            found[model["name"]] = model
+    return found
+
+
+def test_nothing_is_configured(destination: str) -> None:
+    """Every model is there, and empty."""
+    ended = leadhouse("transform", "--destination", destination)
+    assert ended.exit_code == OK, ended
+    header, *lines = ended.stdout.splitlines()
+    assert header.split() == ["model", "rows", "tests", "status"]
+    rows = {line.split()[0]: line.split()[1] for line in lines}
+    assert rows == {f"marts.{name}": "0" for name in models("marts")}
+    assert all(line.split()[-1] == "ok" for line in lines)
+
+
+def test_one_vendor_alone_at_the_end_of_a_sync(monkeypatch: pytest.MonkeyPatch, clock: FakeClock) -> None:
+    """/v1 has no days of an account's own: its visits are counted by UTC days."""
+    with simulated(World(today=FIRST_OF_MAY, days=5, accounts=2, visits_per_day=8)) as sandbox:
+        found = settings(sandbox) | {"SOURCES__LEADFEEDER__START_DATE": "2026-04-25"}
+        for name, value in found.items():
+            if "__LEADFEEDER__" in name:
+                monkeypatch.setenv(name, value)
+        ended = leadhouse("sync", "--transform", "--json")
+        summary = json.loads(ended.stdout)
+        assert (ended.exit_code, summary["exit_code"], summary["transform"]["exit_code"]) == (OK, OK, OK)
+        rows = {model["model"]: model["rows"] for model in summary["transform"]["models"]}
+        warehouse = Warehouse("duckdb", clock=clock)
+        assert figures(warehouse.records("SELECT * FROM marts.company_days")) == Story(sandbox).company_days(utc=True)
+    assert rows["marts.crm_funnel"] == rows["marts.access_health"] == 0
+    assert {row[0] for row in warehouse.query("SELECT DISTINCT situation FROM marts.web_to_crm")} == {"not_in_crm"}
+    feeds = warehouse.records("SELECT * FROM marts.feed_companies WHERE custom_feed_id = 'all_leads'")
+    assert feeds
+    assert {row["source"] for row in feeds} == {"leadfeeder"}
+    assert sum(row["visits"] for row in feeds) == warehouse.query("SELECT count(*) FROM marts.visits")[0][0]
+
+    # a test that fails is an error that says which, and keeps nothing from being built
+    with warehouse.open() as client:
+        client.execute_sql("UPDATE ops.runs SET status = 'strange' WHERE stream = 'tags'")
+    again = leadhouse("transform", "--json")
+    assert again.exit_code == FAILED
+    (freshness,) = (model for model in json.loads(again.stdout)["models"] if model["errors"])
+    assert (freshness["model"], freshness["tests_failed"]) == ("marts.freshness", 1)
+    assert freshness["rows"] == rows["marts.freshness"]
+    assert "last_run_status" in freshness["errors"][0]
+
+
+FIRST_OF_MAY = "2026-05-01"
+
+
+def test_another_transform_is_at_work(warehouse: Warehouse) -> None:
+    with warehouse.vendor_lock("transform"):
+        ended = leadhouse("transform", "--destination", warehouse.name)
+    assert ended.exit_code == USAGE
+    assert "another run of transform is at work" in ended.stderr
+    assert ended.stdout == ""
+
+
+@pytest.mark.parametrize("command", [["transform"], ["sync", "--transform"]])
+def test_a_destination_that_has_no_models(command: list[str]) -> None:
+    ended = leadhouse(*command, "--destination", "filesystem")
+    assert ended.exit_code == USAGE
+    assert "the models are not written for filesystem" in ended.stderr
+
+
+def test_what_dbt_leaves_holds_no_secret(told: Told) -> None:
+    with told.house.at_home() as warehouse:
+        left = [path for path in (warehouse.working_dir / "dbt").rglob("*") if path.is_file()]
+    assert left
+    for path in left:
+        assert PASSWORD.encode() not in path.read_bytes(), path
+    # nothing beside the project, and no profile anywhere
+    assert {path.name for path in PROJECT.iterdir()} == {"dbt_project.yml", "layers", "macros", "tests"}
+    assert not [*Path("/tmp").glob("leadhouse-*/profiles.yml")]
+
+
+# ---- what the project says of itself
+
+
+@pytest.mark.parametrize("layer", ["staging", "marts"])
+def test_every_model_and_every_column_is_described(layer: str, told: Told) -> None:
+    described = models(layer)
+    assert {path.stem for path in (PROJECT / "layers" / layer).glob("*.sql")} == set(described)
+    rows = told.house.query(
+        f"SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = '{layer}'"
+    )
+    there: dict[str, set[str]] = {}
+    for row in rows:
+        there.setdefault(row["table_name"], set()).add(row["column_name"])
+    assert set(there) == set(described)
+    for name, model in described.items():
+        assert model["description"]
+        columns: dict[str, str] = {each["name"]: each["description"] for each in model.get("columns", [])}  # type: ignore[attr-defined]
+        assert all(columns.values()), name
+        # what a mart should hold is described at the mart
+        assert set(columns) == there[name] or (not columns and f"`marts.{name.removeprefix('all_')}`" in str(model))
+
+
+@pytest.mark.parametrize("name", [*models("marts")])
+def test_every_mart_has_a_key(name: str) -> None:
+    tests = models("marts")[name]["data_tests"]
+    assert [test for test in tests if "key" in test]  # type: ignore[attr-defined]
+
+
+def test_staged_columns_are_the_vendors() -> None:
+    """A column that is renamed at its source would be empty here, without a word."""
+    sources = yaml.safe_load((PROJECT / "layers/staging/sources.yml").read_text(encoding="utf-8"))["sources"]
+    staged = models("staging")
+    for source in sources:
+        if source["name"] not in VENDORS:
+            continue
+        package = __import__(f"sources.{source['name']}.tables", fromlist=["tables"])
+        tables = {t.name: t for t in reversed([*vars(package).values()]) if isinstance(t, Table)}
+        for table in source["tables"]:
+            known = {column.name for column in tables[table["name"]].columns}
+            for column in staged[f"{source['name']}_{table['name']}"]["columns"]:  # type: ignore[attr-defined]
+                undeclared = re.match("Not declared, seen", column["description"])
+                assert (column["name"] in known) != bool(undeclared), (table["name"], column["name"])
+
+
+def test_the_warehouse_is_nobodys_afterwards(told: Told) -> None:
+    if told.house.destination == "postgres":
+        assert told.house.query("SELECT pid FROM pg_stat_activity WHERE application_name = 'dbt'") == []
+        return
+    opened = f"import duckdb; duckdb.connect({str(told.house.folder / 'house.duckdb')!r}).close()"
+    subprocess.run([sys.executable, "-c", opened], check=True, capture_output=True, timeout=60)
