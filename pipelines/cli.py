@@ -306,7 +306,7 @@ def sandbox(
 
 @app.command()
 def demo(debug: Debug = False) -> None:
-    """Sync the simulated vendors into leadhouse_demo.duckdb, and look at what landed. No key, no network."""
+    """Sync the simulated vendors into leadhouse_demo.duckdb, transform, and look at it. No key, no network."""
     with _command(debug=debug):
         from sources.clock import Clock
 
@@ -329,7 +329,9 @@ def demo(debug: Debug = False) -> None:
             markup=False,
             highlight=False,
         )
-        _exit(shown.summary.exit_code)
+        for error in shown.built.every_error:
+            out.print(error, soft_wrap=True, markup=False, highlight=False)
+        _exit(shown.exit_code)
 
 
 @contextmanager
@@ -428,7 +430,7 @@ def _print_models(built: "Transformed") -> None:
         )
     if table.row_count:
         out.print(table)
-    for error in [*built.errors, *(error for model in built.models for error in model.errors)]:
+    for error in built.every_error:
         out.print(error, soft_wrap=True, markup=False, highlight=False)
 
 

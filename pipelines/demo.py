@@ -1,4 +1,4 @@
-"""The whole house in one command: simulated vendors, a sync, and what the data says. No key, no network."""
+"""The whole house in one command: simulated vendors, a sync, the models, and what they say. No key, no network."""
 
 import os
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from sandbox import Sandbox
 from sources.clock import Clock
 
 from .sync import Summary, Watch, sync
+from .transform import Transformed, transform
 from .warehouse import Warehouse
 
 DATABASE = "leadhouse_demo.duckdb"
@@ -15,25 +16,31 @@ DATABASE = "leadhouse_demo.duckdb"
 # a question, and the SQL that answers it with one sentence
 FINDINGS = (
     (
-        "Which campaign brings the most visits?",
+        "Whom should sales call?",
         """
-        SELECT format('{} brought {} visits of {} companies, {}% of all visits that carry a campaign.',
-                      campaign, count(*), count(DISTINCT lead_id),
-                      round(100.0 * count(*) / sum(count(*)) OVER (), 0)::INT)
-        FROM leadfeeder_legacy.visits WHERE campaign IS NOT NULL
-        GROUP BY campaign ORDER BY count(*) DESC LIMIT 1
+        SELECT format('{} visited on {} days, last on {}, saw {} pages, and is not in the CRM.',
+                      name, days, last_visit_date, page_views)
+        FROM marts.web_to_crm WHERE situation = 'not_in_crm'
+        ORDER BY visits_last_7_days DESC, page_views DESC, company_id LIMIT 1
         """,
     ),
     (
-        "Who keeps coming back to the prices?",
+        "Which lead of the CRM is back on the site?",
         """
-        SELECT format('{} looked at /pricing/ on {} days, last on {}.',
-                      any_value(l.name), count(DISTINCT p.visit_date), max(p.visit_date))
-        FROM leadfeeder_legacy.visit_pages p
-        JOIN leadfeeder_legacy.visits v ON v.account_id = p.account_id AND v.id = p.visit_id
-        JOIN leadfeeder_legacy.leads l ON l.account_id = v.account_id AND l.id = v.lead_id
-        WHERE p.page_path LIKE '/pricing%'
-        GROUP BY l.account_id, l.id ORDER BY count(DISTINCT p.visit_date) DESC, count(*) DESC LIMIT 1
+        SELECT format('{} is {} in the CRM, and has been back on {} days, last on {}.',
+                      name, crm_lead_status, days, last_visit_date)
+        FROM marts.web_to_crm
+        WHERE situation = 'in_crm_and_back' AND crm_lead_status IN ('new', 'contacted', 'qualified')
+        ORDER BY days DESC, page_views DESC, company_id LIMIT 1
+        """,
+    ),
+    (
+        "Which campaign brings the most visits?",
+        """
+        SELECT format('{} brought {} visits, {}% of all visits that carry a campaign.',
+                      campaign, sum(visits), round(100.0 * sum(visits) / sum(sum(visits)) OVER (), 0)::INT)
+        FROM marts.traffic_sources WHERE campaign <> '(none)'
+        GROUP BY campaign ORDER BY sum(visits) DESC LIMIT 1
         """,
     ),
     (
@@ -42,7 +49,7 @@ FINDINGS = (
         WITH days AS (
             SELECT a.name, v.visit_date, count(*) AS visits,
                    median(count(*)) OVER (PARTITION BY a.name) AS usual
-            FROM leadfeeder_legacy.visits v JOIN leadfeeder_legacy.accounts a ON a.id = v.account_id
+            FROM marts.visits v JOIN marts.accounts a ON a.account_id = v.account_id
             GROUP BY a.name, v.visit_date
         )
         SELECT format('{} had {} visits on {}, against {} on a usual day.', name, visits, visit_date, usual::INT)
@@ -57,13 +64,18 @@ class Shown:
     """What the demo ends with: rows per table, and sentences that the data answers questions with."""
 
     summary: Summary
+    built: Transformed
     database: Path
     tables: list[tuple[str, int]]
     findings: list[tuple[str, str]]
 
+    @property
+    def exit_code(self) -> int:
+        return self.summary.exit_code or self.built.exit_code
+
 
 def demo(clock: Clock, watch: Watch | None = None) -> Shown:
-    """Sync all simulated vendors into `leadhouse_demo.duckdb` in the working directory, and look at the result."""
+    """Sync all simulated vendors into `leadhouse_demo.duckdb` in the working directory, build the models, and look."""
     database = Path(DATABASE).absolute()
     with Sandbox(limits=False) as sandbox:
         os.environ |= sandbox.settings()
@@ -73,6 +85,7 @@ def demo(clock: Clock, watch: Watch | None = None) -> Shown:
         os.environ["DESTINATION__DUCKDB__CREDENTIALS"] = str(database)
         warehouse = Warehouse("duckdb", clock=clock)
         summary = sync(warehouse, clock=clock, watch=watch)
+    built = transform(warehouse)
     tables = warehouse.query(
         "SELECT schema_name || '.' || table_name, estimated_size FROM duckdb_tables() "
         "WHERE NOT starts_with(table_name, '_dlt') AND NOT ends_with(schema_name, '_staging') ORDER BY 1"
@@ -80,6 +93,7 @@ def demo(clock: Clock, watch: Watch | None = None) -> Shown:
     findings = [(question, warehouse.query(sql)) for question, sql in FINDINGS]
     return Shown(
         summary=summary,
+        built=built,
         database=database,
         tables=[(name, rows) for name, rows in tables],
         findings=[(question, answer[0][0]) for question, answer in findings if answer],

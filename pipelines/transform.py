@@ -57,8 +57,13 @@ class Transformed:
     errors: list[str] = field(default_factory=list)
 
     @property
+    def every_error(self) -> list[str]:
+        """Those of the marts, too."""
+        return [*self.errors, *(error for model in self.models for error in model.errors)]
+
+    @property
     def exit_code(self) -> int:
-        return FAILED if self.errors or any(model.errors for model in self.models) else OK
+        return FAILED if self.every_error else OK
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for `--json`."""
