@@ -12,6 +12,7 @@
 | `stall` | headers and half a body, then silence for `seconds` |
 | `repeat_page` | the rows of the page before it, under the right links |
 | `shift_page` | since the page before, `rows` new ones came on top (negative: so many are gone) |
+| `wrong_total` | `rows` more are counted than there are (negative: fewer), where the vendor counts |
 | `loop_link` | `links.next` names the page itself |
 """
 
@@ -33,6 +34,7 @@ NAMES = (
     "stall",
     "repeat_page",
     "shift_page",
+    "wrong_total",
     "loop_link",
 )
 
@@ -78,6 +80,11 @@ class Fault:
     def moved_rows(self, size: int) -> int:
         """How many rows earlier than asked a page of this size begins."""
         return {"repeat_page": size, "shift_page": self.rows}.get(self.name, 0)
+
+    @property
+    def counted_rows(self) -> int:
+        """How many rows more than there are the answer counts."""
+        return self.rows if self.name == "wrong_total" else 0
 
 
 @dataclass(frozen=True)

@@ -128,7 +128,8 @@ class Answers:
                 self._pages.move_to_end(where)
                 return self._sealed(known)
         begin = max(0, (number - 1) * size - (fault.moved_rows(size) if fault else 0))
-        place = {"page_num": number, "page_count": -(-len(found) // size), "total_count": len(found)}
+        total = len(found) + (fault.counted_rows if fault else 0)
+        place = {"page_num": number, "page_count": -(-len(found) // size), "total_count": total}
         answer = {"data": [render(each) for each in found[begin : begin + size]], "meta": self._paging(place)}
         encoded = self._open(answer)
         if where is not None:
@@ -147,7 +148,7 @@ class Answers:
         following = begin if turned else begin + size
         place = {
             "next_cursor": _cursor(following) if following < len(found) else None,
-            "total_count": len(found),
+            "total_count": len(found) + (fault.counted_rows if fault else 0),
         }
         begin = max(0, begin - (fault.moved_rows(size) if fault else 0))
         rows = [render(each) for each in found[begin : begin + size]]

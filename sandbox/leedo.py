@@ -103,12 +103,13 @@ class Leedo:
                 begin = max(0, len(found) - 1) // size * size
         fault: Fault | None = request.scope.get("sandbox.fault")
         begin = max(0, begin - (fault.moved_rows(size) if fault else 0))
+        total = len(found) + (fault.counted_rows if fault else 0)
         shown = [self.crm.show(entry) for entry in found[begin : begin + size]]
         for row in shown:
             for name in DETAILS_ONLY:
                 row.pop(name, None)
         self.turn(kind, page)
-        return self.answer({"data": shown, "meta": {"total": len(found), "page": page, "per_page": size}})
+        return self.answer({"data": shown, "meta": {"total": total, "page": page, "per_page": size}})
 
     async def one_row(self, request: Request) -> Response:
         if (row := self.crm.find(_kind(request), request.path_params["row_id"])) is None:

@@ -11,6 +11,7 @@
     └── TransientError       a limit or an outage outlasted our patience
         ├── LimitError       the vendor's limit lasts longer than the run may wait
         └── AnswerError      the answer is not what the vendor documents
+            └── CountError   the vendor counts another number of rows than it shows
 
 A message says what happened and what to do; `locate` adds to whom and to which days.
 """
@@ -90,3 +91,7 @@ class LimitError(TransientError):
 
 class AnswerError(TransientError):
     """The answer is not what the vendor documents."""
+
+
+class CountError(AnswerError):
+    """The vendor counts another number of rows than it shows."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any, TypeVar
 
-from .errors import AnswerError, CeilingError
+from .errors import AnswerError, CeilingError, CountError
 
 log = logging.getLogger(__name__)
 
@@ -27,13 +27,14 @@ class Page:
     """One page: its rows, everything else it brought, and what it says of the pages after it.
 
     `last` is the number of the last page where the vendor names it; `more` is whether a page follows, None where the
-    vendor does not say.
+    vendor does not say. `total` is how many rows the vendor counts in all.
     """
 
     items: list[Any]
     document: Any
     last: int | None = None
     more: bool | None = None
+    total: int | None = None
 
 
 def side_by_side(
@@ -66,7 +67,7 @@ def walk(
 
     `ceiling` is the number of pages up to which the vendor shows a window whole. Raises CeilingError, before any page
     past it is asked for, where there are more or where the last one that may be shown is full; AnswerError where
-    pages repeat or rows went missing while they were read.
+    pages repeat or rows went missing while they were read, CountError where the vendor counts others than it shows.
     """
     first = fetch(1)
     pages = first.last
@@ -86,7 +87,9 @@ def walk(
     else:
         rest = _one_by_one(fetch, first, size, ceiling, seen, identify)
     walked = received = repeated = 0
+    totals: list[int] = []
     for page in chain([first], rest):
+        totals += [] if page.total is None else [page.total]
         fresh = [item for item in page.items if identify(item) not in seen]
         seen.update(identify(item) for item in fresh)
         walked += 1
@@ -100,11 +103,18 @@ def walk(
         fresh = [item for item in page.items if identify(item) not in seen]
         if ahead > 1 or len(fresh) * (walked - 1) < repeated:
             raise AnswerError(f"{repeated} rows came twice: rows moved while they were read")
+        seen.update(identify(item) for item in fresh)
+        totals += [] if page.total is None else [page.total]
         yield Page(fresh, page.document)
     # a vendor's pages may be smaller than asked for: the first of several is a full one
     full = min(size, len(first.items))
     if pages is not None and received < (pages - 1) * full + 1 and pages > 1:
         raise AnswerError(f"{received} rows on {pages} pages: rows moved while they were read")
+    # a count that rises is made up for at the front, as above; one that falls means that a row was passed over
+    if totals and totals[0] != totals[-1] and (ahead > 1 or totals[0] > totals[-1]):
+        raise AnswerError(f"first {totals[0]} rows, then {totals[-1]}: rows moved while they were read")
+    if totals and totals[-1] != len(seen):
+        raise CountError(f"the vendor counts {totals[-1]:,} rows and shows {len(seen):,}")
 
 
 def _one_by_one(
@@ -134,12 +144,15 @@ def _one_by_one(
 def settled(read: Callable[[int], R], ahead: int) -> R:
     """Read a window; where its pages changed under the walk read it again, page by page, a few times.
 
-    `read` takes how many pages may be read side by side.
+    `read` takes how many pages may be read side by side. What the vendor counts and never shows is past its ceiling:
+    CeilingError.
     """
     for attempt in range(1, WALKS + 1):
         try:
             return read(ahead if attempt == 1 else 1)
         except AnswerError as error:
+            if attempt == WALKS and isinstance(error, CountError):
+                raise CeilingError(error.message, pages=0) from None
             if attempt == WALKS:
                 raise
             log.info("%s; reading the window again", error)

@@ -15,7 +15,16 @@ from typing import Any
 import orjson
 
 from ..budget import Limit
-from ..errors import AccessError, AnswerError, CeilingError, NotEntitledError, QuotaError, RequestError, SourceError
+from ..errors import (
+    AccessError,
+    AnswerError,
+    CeilingError,
+    CountError,
+    NotEntitledError,
+    QuotaError,
+    RequestError,
+    SourceError,
+)
 from ..pages import Page, settled, side_by_side, walk
 from ..session import HeaderAuth, Meter, Session
 from ..streams import Account
@@ -149,8 +158,7 @@ class Api:
     def visits_of_day(self, account: Account, day: date, meter: Meter) -> int | None:
         """How many visits the vendor counts on a day."""
         params = {**_params(account), "page[size]": 1, "page[num]": 1}
-        total = paging(self._query(VISITS, _visits_of(Days(day, day)), params, meter)).get("total_count")
-        return total if isinstance(total, int) else None
+        return _count(self._query(VISITS, _visits_of(Days(day, day)), params, meter))
 
     def visitor_companies(
         self, account: Account, days: Days, meter: Meter, *, ahead: int, include: str = "", feed: str | None = None
@@ -238,12 +246,20 @@ def _by_cursor(ask: Ask, page: Json) -> list[Json]:
         found |= {_identity(item): item for item in page["data"]}
     if received > len(found):
         raise AnswerError(f"{received - len(found)} rows came twice: rows moved while they were read")
+    total = _count(page)
+    if total not in (None, len(found)):
+        raise CountError(f"the vendor counts {total:,} rows and shows {len(found):,}")
     return list(found.values())
+
+
+def _count(document: Json) -> int | None:
+    total = paging(document).get("total_count")
+    return total if isinstance(total, int) else None
 
 
 def _page(document: Json) -> Page:
     pages = paging(document).get("page_count")
-    return Page(document["data"], document, last=pages if isinstance(pages, int) else None)
+    return Page(document["data"], document, last=pages if isinstance(pages, int) else None, total=_count(document))
 
 
 def _identity(item: Json) -> object:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sources.errors import AnswerError, CeilingError, TransientError
+from sources.errors import AnswerError, CeilingError, CountError, TransientError
 from sources.pages import WALKS, Page, settled, side_by_side, walk
 
 SIZE = 10
@@ -24,6 +24,8 @@ class Vendor:
     rows: list[int]
     tells: str = "last"
     before: Callable[[int], None] = lambda number: None
+    # how many rows more than there are it counts; None where it does not count
+    over: int | None = None
     asked: list[int] = field(default_factory=list)
 
     def fetch(self, number: int) -> Page:
@@ -36,6 +38,7 @@ class Vendor:
             {"page": number},
             last=max(-(-len(self.rows) // SIZE), 1) if self.tells == "last" else None,
             more=start + SIZE < len(self.rows) if self.tells == "more" else None,
+            total=None if self.over is None else len(self.rows) + self.over,
         )
 
 
@@ -228,6 +231,53 @@ class TestMovement:
         vendor.before = before
         with pytest.raises(AnswerError, match="rows moved while they were read"):
             read(vendor, pool, ahead=1)
+
+
+class TestCount:
+    """The rows that come are held against those that the vendor counts."""
+
+    @TELLS
+    @pytest.mark.parametrize("count", [0, 9, 10, 35])
+    def test_one_that_is_right(self, tells: str, count: int, pool: Executor) -> None:
+        assert read(Vendor(list(range(count)), tells, over=0), pool) == list(range(count))
+
+    @TELLS
+    @pytest.mark.parametrize("over", [-1, 1, 7])
+    def test_one_that_lies(self, tells: str, over: int, pool: Executor) -> None:
+        with pytest.raises(CountError, match=f"the vendor counts {35 + over} rows and shows 35"):
+            read(Vendor(list(range(35)), tells, over=over), pool)
+
+    @TELLS
+    def test_one_that_lasts_is_past_what_the_vendor_shows(self, tells: str, pool: Executor) -> None:
+        vendor = Vendor(list(range(15)), tells, over=1)
+        with pytest.raises(CeilingError, match="the vendor counts 16 rows and shows 15"):
+            settled(lambda ahead: read(vendor, pool, ahead=ahead), 4)
+        assert vendor.asked.count(2) == WALKS
+
+    @TELLS
+    def test_a_row_passed_over(self, tells: str, pool: Executor) -> None:
+        vendor = Vendor(list(range(35)), tells, over=0)
+
+        def before(number: int) -> None:
+            # one goes from a page that has been read, and another one comes at the end
+            if number == 2 and vendor.rows[0] == 0:
+                del vendor.rows[0]
+
+        vendor.before = before
+        with pytest.raises(AnswerError, match="first 35 rows, then 34: rows moved while they were read"):
+            read(vendor, pool, ahead=1)
+        assert settled(lambda ahead: read(vendor, pool, ahead=ahead), 4) == list(range(1, 35))
+
+    @TELLS
+    def test_a_row_that_comes_in_at_the_front(self, tells: str, pool: Executor) -> None:
+        vendor = Vendor(list(range(35)), tells, over=0)
+
+        def before(number: int) -> None:
+            if number == 2 and vendor.rows[0] == 0:
+                vendor.rows.insert(0, -1)
+
+        vendor.before = before
+        assert sorted(read(vendor, pool, ahead=1)) == list(range(-1, 35))
 
 
 class TestSettled:
