@@ -236,6 +236,7 @@ class Run:
         self._refused: AccessError | QuotaError | None = None
         self._out_of_order: set[Days] = set()
         self._extracting: set[str] = set()
+        self._hinted: set[tuple[str, str]] = set()
 
     @cached_property
     def accounts(self) -> list[Account]:
@@ -300,6 +301,7 @@ class Run:
         )
 
         self.unloaded = 0
+        self._hinted = set()
 
         @dlt.source(name=self.vendor, section=self.vendor, max_table_nesting=0)
         def piece() -> Iterator[DltResource]:
@@ -342,9 +344,14 @@ class Run:
             if _is_new(table, known):
                 yield table.hinted(table.markers())
 
-    def item(self, table: Table, rows: pa.Table) -> Any:
-        """Rows as they may be loaded, as an item that a dlt resource yields."""
-        return table.hinted(self._pii.clean(table, rows))
+    def item(self, stream: Stream, table: Table, rows: pa.Table) -> Any:
+        """Rows as they may be loaded, as an item that the stream's dlt resource yields."""
+        rows = self._pii.clean(table, rows)
+        if (stream.name, table.name) in self._hinted:
+            # dlt works out a table anew with every hint
+            return dlt.mark.with_table_name(rows, table.name)
+        self._hinted.add((stream.name, table.name))
+        return table.hinted(rows)
 
     def _waiting(self, stream: Stream, reports: Reports) -> DltResource:
         @dlt.resource(name=stream.name)

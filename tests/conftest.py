@@ -50,7 +50,7 @@ class FakeClock(Clock):
 
     async def asleep(self, seconds: float) -> None:
         # a little real time for whoever runs beside
-        await asyncio.sleep(0.005)
+        await asyncio.sleep(0.002)
         self.sleep(seconds)
 
     def move(self, span: timedelta) -> None:

@@ -111,7 +111,7 @@ class Records:
                 read[rows[0].name].append(rows[1])
         for table in stream.tables:
             if parts := read[table.name]:
-                yield run.item(table, concat(parts))
+                yield run.item(stream, table, concat(parts))
 
     def _walk(self, run: Run, stream: Stream) -> Iterator[Rows]:
         read = {

@@ -33,7 +33,7 @@ from ..ledger import Ledger
 from ..positions import Positions
 from ..session import NotNowError, Session, UnclearError
 from ..streams import Account, Lane, Run, Stream, position_of
-from ..tables import Table
+from ..tables import Table, concat
 from ..windows import Days, Unit, calendar, parse_instant
 from . import tables
 
@@ -179,7 +179,7 @@ class Exports:
                 jobs.remove(job)
                 self._load(run, job, positions)
                 for table, rows in job.report.blocks(job):
-                    yield run.item(table, rows)
+                    yield run.item(stream, table, rows)
                 job.report = None
                 self._collected.append(job)
             elif job.request is not None and job.request.status == Status.PENDING:
@@ -431,16 +431,21 @@ class _Report:
         return count
 
     def blocks(self, job: _Job) -> Iterator[tuple[Table, pa.Table]]:
-        """The rows, scopes first, so that a window without leads is emptied."""
+        """The rows, and markers of their scopes, so that a window without leads is emptied."""
         scope: tuple[object, ...] = (job.account.id, job.days.first)
         emptied: tuple[Table, ...] = (tables.REPORT_LEAD_DAYS,)
         if not job.crowded:
             scope = (job.account.id, job.feed, job.window_start)
             emptied = (tables.FEED_LEADS, tables.FEED_LEAD_KEYWORDS)
-        for table in emptied:
-            yield table, table.markers([scope])
+        markers = {table.name: table.markers([scope]) for table in emptied}
         for table, path in self._blocks:
-            yield table, feather.read_table(path)
+            rows = feather.read_table(path)
+            if (marker := markers.pop(table.name, None)) is not None:
+                rows = concat([marker, rows])
+            yield table, rows
+        for table in emptied:
+            if table.name in markers:
+                yield table, markers[table.name]
         self.discard()
 
     def _check_head(self) -> None:

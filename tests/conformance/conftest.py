@@ -119,7 +119,8 @@ def open_house(build: Build, vendor: str, place: str) -> Iterator[Open]:
             clock = FakeClock()
             world = world or World(days=6, accounts=2, visits_per_day=8, clock=clock.epoch)
             sandbox = stack.enter_context(Sandbox(world, clock=clock.epoch, limits=False))
-            return build(vendor, place, clock, sandbox, START_DATE=START.isoformat()), sandbox
+            settings = {"START_DATE": START.isoformat(), "EXPORT_REQUESTS_PER_MINUTE": "1000"}
+            return build(vendor, place, clock, sandbox, **settings), sandbox
 
         yield make
 
