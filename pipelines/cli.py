@@ -202,6 +202,45 @@ def report(
 
 
 @app.command()
+def init(
+    key: Annotated[
+        list[str] | None, typer.Option(metavar="VENDOR=KEY", help="A vendor's key; asked for if not given; repeatable.")
+    ] = None,
+    account: Annotated[
+        list[str] | None, typer.Option(metavar="VENDOR=ID", help="Only this account of a vendor; repeatable.")
+    ] = None,
+    start_date: Annotated[
+        str | None, typer.Option(metavar="DATE", help="The first day to load; 30 days ago if not given.")
+    ] = None,
+    destination: Destination = "duckdb",
+    postgres_dsn: Annotated[
+        str | None, typer.Option(metavar="DSN", help="postgresql://user:password@host:5432/database")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Ask nothing: what is not given is left out.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Ask for keys and a first day, try them, write .dlt/secrets.toml, and say what the first load will take."""
+    with _command(debug=debug):
+        from sources.clock import Clock
+
+        from . import options
+        from .init import Given, pairs
+        from .init import init as ask
+
+        keys = pairs("--key", key or [])
+        given = Given(
+            keys={vendor: values[-1] for vendor, values in keys.items()},
+            accounts=pairs("--account", account or []),
+            start=options.day("--start-date", start_date) if start_date else None,
+            destination="postgres" if postgres_dsn else destination,
+            postgres_dsn=postgres_dsn,
+            unattended=yes,
+        )
+        command = ask(given, _Terminal(), Clock())
+        out.print(f"\nNow type:\n\n  {command}\n", markup=False, highlight=False)
+
+
+@app.command()
 def check(destination: Destination = "duckdb", debug: Debug = False) -> None:
     """Try each configured vendor's key and the destination."""
     with _command(debug=debug):
@@ -357,6 +396,17 @@ def _command(*, debug: bool) -> Iterator[None]:
         raise
     except Exception as error:  # noqa: BLE001 — a mistake of ours is one sentence for the user, too
         _fail(error, FAILED, debug=debug)
+
+
+class _Terminal:
+    """Somebody to ask."""
+
+    def ask(self, question: str, *, secret: bool = False) -> str:
+        answer: str = typer.prompt(question, default="", show_default=False, hide_input=secret)
+        return answer
+
+    def say(self, text: str) -> None:
+        out.print(text, soft_wrap=True, markup=False, highlight=False)
 
 
 def _fail(error: BaseException, code: int, *, debug: bool) -> NoReturn:

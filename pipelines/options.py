@@ -13,8 +13,8 @@ def days(first: str | None, last: str | None, today: date) -> Days | None:
         return None
     if first is None:
         raise SettingError("--to is given without --from", remedy="give the first day with --from YYYY-MM-DD")
-    start = _day("--from", first)
-    end = _day("--to", last) if last is not None else today
+    start = day("--from", first)
+    end = day("--to", last) if last is not None else today
     if end < start:
         raise SettingError(f"--from {start} lies after --to {end}", remedy="give the earlier day first")
     return Days(start, end)
@@ -27,7 +27,8 @@ def month(text: str) -> str:
     raise SettingError(f"--month is {text!r}, which is no month", remedy="give it as YYYY-MM")
 
 
-def _day(option: str, text: str) -> date:
+def day(option: str, text: str) -> date:
+    """A day that an option gives. Raises SettingError."""
     try:
         return parse_day(text)
     except ValueError:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 if TYPE_CHECKING:
     from sources.clock import Clock
+    from sources.first_load import FirstLoad
     from sources.ledger import Ledger
     from sources.streams import Asked, Run, Stream
 
@@ -22,6 +23,8 @@ class Package(Protocol):
     def open_run(
         self, found: Any, *, clock: "Clock", ledger: "Ledger", asked: "Asked", max_wait: timedelta, wait: bool
     ) -> "Run": ...
+
+    def first_load(self, found: Any, run: "Run") -> "FirstLoad": ...
 
 
 @dataclass(frozen=True)

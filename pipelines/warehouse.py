@@ -375,7 +375,7 @@ def _memory(megabytes: int) -> dict[str, str]:
 def _resolve(destination: str, path: Path | None = None) -> tuple[Any, Place]:
     """dlt's destination, and where it is; raises SettingError naming the setting."""
     setting = f"destination.{destination}.credentials"
-    given = str(path) if path else _configured(setting)
+    given = str(path) if path else configured(setting)
     if destination == "duckdb":
         if isinstance(given, dict):
             given = given.get("database")
@@ -449,7 +449,8 @@ def _fill(vendor: str, table: Table, other: Table) -> list[str]:
     ]
 
 
-def _configured(setting: str) -> Any:
+def configured(setting: str) -> Any:
+    """What dlt's configuration has for a setting, a secret or not; None where nothing is set."""
     for accessor in (dlt.secrets, dlt.config):
         try:
             return accessor[setting]

@@ -9,7 +9,7 @@ and `included`, is understood as well. `meta.credits.charged` is what an answer 
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Any
 
 import orjson
@@ -155,10 +155,15 @@ class Api:
         params = _params(account, include=include)
         return self._numbered(lambda more: self._query(VISITS, question, {**params, **more}, meter), ahead)
 
-    def visits_of_day(self, account: Account, day: date, meter: Meter) -> int | None:
-        """How many visits the vendor counts on a day."""
+    def visits_of(self, account: Account, days: Days, meter: Meter) -> int | None:
+        """How many visits the vendor counts on some days."""
         params = {**_params(account), "page[size]": 1, "page[num]": 1}
-        return _count(self._query(VISITS, _visits_of(Days(day, day)), params, meter))
+        return _count(self._query(VISITS, _visits_of(days), params, meter))
+
+    def companies_of(self, account: Account, days: Days, meter: Meter) -> int | None:
+        """How many companies the vendor counts in the visits of some days."""
+        params = {**_params(account), **_visits_of(days), "page[size]": 1, "page[num]": 1}
+        return _count(self._get(VISITOR_COMPANIES, params, meter))
 
     def visitor_companies(
         self, account: Account, days: Days, meter: Meter, *, ahead: int, include: str = "", feed: str | None = None

@@ -92,7 +92,7 @@ class Visits:
             pass
         try:
             batch = _united(self._by_country(account, day, meter, COUNTRIES))
-            found, total = batch[tables.VISITS.name].num_rows, self._api.visits_of_day(account, day, meter)
+            found, total = batch[tables.VISITS.name].num_rows, self._api.visits_of(account, Days(day, day), meter)
             if total is None or found < total:
                 raise CeilingError(f"country by country, only {found} of {total} visits can be had", pages=0, day=day)
         except CeilingError as error:

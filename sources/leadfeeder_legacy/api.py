@@ -91,17 +91,10 @@ class Api:
         With `ceiling`, raises CeilingError before more than 10,000 rows are read; without, an undocumented ceiling
         that shows itself past them raises it as well.
         """
-        path = endpoint.path.format(account_id=account.id)
 
         def fetch(number: int) -> Page:
-            params: dict[str, str | int] = {
-                "start_date": days.first.isoformat(),
-                "end_date": days.last.isoformat(),
-                "page[size]": PAGE_SIZE,
-                "page[number]": number,
-            }
             try:
-                page = _page(self._session.get(path, params, meter=meter, check=_check_list), number)
+                page = self.page(endpoint, account, days, meter, number)
             except RequestError as error:
                 if number > CEILING_PAGES:
                     raise CeilingError(f"page {number} cannot be had: {error.message}", pages=number) from None
@@ -117,6 +110,17 @@ class Api:
             ahead=ahead,
             ceiling=CEILING_PAGES if ceiling else None,
         )
+
+    def page(self, endpoint: Endpoint, account: Account, days: Days, meter: Meter, number: int = 1) -> Page:
+        """One page of a window, with the number of the last one where the vendor names it."""
+        path = endpoint.path.format(account_id=account.id)
+        params: dict[str, str | int] = {
+            "start_date": days.first.isoformat(),
+            "end_date": days.last.isoformat(),
+            "page[size]": PAGE_SIZE,
+            "page[number]": number,
+        }
+        return _page(self._session.get(path, params, meter=meter, check=_check_list), number)
 
     def _list(self, endpoint: Endpoint, meter: Meter, account: Account | None = None) -> list[dict[str, Any]]:
         path = endpoint.path.format(account_id=account.id if account else "")
