@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench record lock clean
+.PHONY: help setup demo test lint bench tables record lock clean
 
 help:  ## List the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -32,6 +32,9 @@ lint: $(READY)  ## ruff, mypy --strict, and who may import whom
 
 bench: $(READY)  ## Ratios to the floor and to dlt's defaults
 	$(BIN)/python -m benchmarks
+
+tables: $(READY)  ## Write docs/tables.md from the declarations
+	$(BIN)/python -m pipelines.tables_page
 
 record: $(READY)  ## Record the cassettes again: from the sandbox, or with a real key from the vendor
 	$(BIN)/python -m tests.recorder

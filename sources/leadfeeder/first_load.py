@@ -5,8 +5,9 @@ from typing import TypeVar
 
 from ..errors import NotEntitledError
 from ..first_load import WEEK, FirstLoad, Load, of_accounts
+from ..runs import Run
 from ..session import Meter
-from ..streams import Account, Run
+from ..streams import Account
 from ..windows import Days
 from . import api
 from .api import PAGE_SIZE, Api, Json
@@ -14,6 +15,7 @@ from .reader import SCOPES
 from .source import Settings
 
 T = TypeVar("T")
+Other = TypeVar("Other")
 
 
 def first_load(found: Settings, run: Run) -> FirstLoad:
@@ -22,8 +24,8 @@ def first_load(found: Settings, run: Run) -> FirstLoad:
 
     def load_of(account: Account, week: Days) -> Load:
         meter, params = Meter(), {"account_id": account.id}
-        visits: int | None = _bought(lambda: client.visits_of(account, week, meter), 0)
-        companies: int | None = _bought(lambda: client.companies_of(account, week, meter), 0)
+        visits = _bought(lambda: client.visits_of(account, week, meter), 0)
+        companies = _bought(lambda: client.companies_of(account, week, meter), 0)
         feeds: list[Json] = _bought(lambda: client.listed(api.CUSTOM_FEEDS, meter, params, paged=False), [])
         lists: list[Json] = _bought(lambda: client.listed(api.LISTS, meter, params), [])
         # the account's details, feeds, tags and lists; of each month its usage, its companies and those of its feeds,
@@ -39,7 +41,7 @@ def first_load(found: Settings, run: Run) -> FirstLoad:
     return FirstLoad(load + Load(once=1), found.requests_per_second, f"visits, companies, feeds and lists: {what}")
 
 
-def _bought(ask: Callable[[], T], otherwise: T) -> T:
+def _bought(ask: Callable[[], T], otherwise: Other) -> T | Other:
     """What the vendor answers, unless the account has not bought it."""
     try:
         return ask()

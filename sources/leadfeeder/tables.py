@@ -6,9 +6,9 @@ accounts. The fields of most objects are not published: those that are not decla
 
 from ..tables import Column, Table, Type
 
-ACCOUNT_ID = Column("account_id", "id", about="The account that the row belongs to.")
+ACCOUNT_ID = Column("account_id", "id", about="→ accounts.id")
 LOCATION_ID = Column("location_id", "id", "relationships.location.id", about="→ locations.id")
-COMPANY_ID = Column("company_id", "id", "relationships.company.id", about="The company, by the id that it then had.")
+COMPANY_ID = Column("company_id", "id", "relationships.company.id", about="→ company_aliases.asked_id, the id that it then had.")
 
 
 def attribute(name: str, kind: Type = "text", about: str = "", *, pii: bool = False) -> Column:
@@ -54,7 +54,7 @@ ACCOUNTS = Table(
 CUSTOM_FEEDS = snapshot(
     "custom_feeds",
     attribute("name", about="Its name."),
-    Column("folder_id", "id", "relationships.folder.id", about="The folder that it lies in."),
+    Column("folder_id", "id", "relationships.folder.id", about="→ custom_feed_folders.id"),
     Column("folder_name", "text", "relationships.folder.attributes.name", about="That folder's name."),
     Column("connected_list_id", "id", "relationships.connected_list.id", about="→ lists.id"),
     Column("connected_list_name", "text", "relationships.connected_list.attributes.name", about="That list's name."),
@@ -244,7 +244,7 @@ COMPANY_FINANCIALS = Table(
     "company_financials",
     columns=(
         ACCOUNT_ID,
-        Column("company_id", "id", "asked_id", about="The company, by the id of its visits."),
+        Column("company_id", "id", "asked_id", about="→ company_aliases.asked_id, the id of its visits."),
         READ_AT,
     ),
     key=("account_id", "company_id"),
@@ -274,7 +274,7 @@ CONTACT_SEARCHES = Table(
     "contact_searches",
     columns=(
         ACCOUNT_ID,
-        Column("company_id", "id", "company_id", about="The company, by the id of its visits."),
+        Column("company_id", "id", "company_id", about="→ company_aliases.asked_id, the id of its visits."),
         READ_AT,
         Column("contacts", "bigint", "contacts", about="How many were found."),
     ),

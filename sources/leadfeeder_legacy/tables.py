@@ -10,7 +10,7 @@ from ..tables import Column, Newest, Table, Type
 # what a DECIMAL(38, 9) holds
 LARGEST_AMOUNT = Decimal("1e28")
 
-ACCOUNT_ID = Column("account_id", "id", about="The account that the row belongs to.")
+ACCOUNT_ID = Column("account_id", "id", about="→ accounts.id")
 
 
 def _attribute(name: str, kind: Type = "text", about: str = "", *, pii: bool = False) -> Column:

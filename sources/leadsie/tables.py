@@ -72,7 +72,7 @@ CONNECTION_ASSETS = Table(
 CONNECTION_STATUS_HISTORY = Table(
     "connection_status_history",
     columns=(
-        Column("connection_id", "id", "connection_id", about="connections.connection_id, also of one that is gone."),
+        Column("connection_id", "id", "connection_id", about="→ connections.connection_id, also of one that is gone."),
         Column("asset_type", at="asset_type", about="The asset's type; null for the connection itself."),
         Column("asset_id", "id", "asset_id", about="The asset's id; null for the connection itself."),
         Column("user_id", "id", "user_id", about="Who granted it."),
