@@ -41,8 +41,8 @@ class Html(str):
 
 
 def say(markdown: str) -> Html:
-    """A sentence or heading that has values in it."""
-    return Html(MarkdownIt("commonmark", {"html": False}).render(markdown))
+    """A heading or a sentence that has values in it: what those hold is neither a link nor a picture nor a tag."""
+    return Html(MarkdownIt("zero").enable(["heading", "emphasis"]).render(markdown))
 
 
 def figures(now: dict[str, float], before: dict[str, float] | None = None) -> Html:
@@ -53,8 +53,8 @@ def figures(now: dict[str, float], before: dict[str, float] | None = None) -> Ht
         share = name.endswith("%")
         note = ""
         if before and before.get(name):
-            change = value - before[name] if share else 100 * (value / before[name] - 1)
-            note = f"{change:+.0f} {'points' if share else '%'}".replace("-", "−")
+            change = round(value - before[name] if share else 100 * (value / before[name] - 1))
+            note = f"{change:+d} {'points' if share else '%'}".replace("-", "−")
         tiles.append(
             f'<div style="{style}"><div style="font-size:2em;font-weight:600;line-height:1.2">'
             f"{f'{value:.0f} %' if share else _text(value)}</div>"

@@ -12,7 +12,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +58,7 @@ def report(destination: str, month: str = "", output: Path | None = None) -> Rep
     if output is not None and not output.absolute().parent.is_dir():
         raise SettingError(f"--output: the folder {output.absolute().parent} does not exist", remedy="make it first")
     names: dict[str, Any] = {"__name__": "__main__"}
-    body = "\n".join(_rendered(json.loads(NOTEBOOK.read_text("utf-8")), names, destination=destination, month=month))
+    body = "\n".join(rendered(NOTEBOOK, names, destination=destination, month=month))
     (title,) = re.findall(r"<h1>(.*?)</h1>", body)
     path = (output or Path(f"leadhouse-{names['days'].first:%Y-%m}.html")).absolute()
     try:
@@ -71,10 +70,10 @@ def report(destination: str, month: str = "", output: Path | None = None) -> Rep
     return Report(path, title)
 
 
-def _rendered(notebook: dict[str, Any], names: dict[str, Any], **parameters: str) -> Iterator[str]:
-    """The HTML of the cells, run one by one; `parameters` overrule the cell that is tagged so."""
-    with _beside(NOTEBOOK.parent):
-        for cell in notebook["cells"]:
+def rendered(notebook: Path, names: dict[str, Any], **parameters: str) -> Iterator[str]:
+    """The HTML of a notebook's cells, run one by one; `parameters` overrule the cell that is tagged so."""
+    with _beside(notebook.parent):
+        for cell in json.loads(notebook.read_text("utf-8"))["cells"]:
             source = "".join(cell["source"])
             if cell["cell_type"] == "markdown":
                 yield MarkdownIt().render(source)
@@ -89,9 +88,9 @@ def _run(source: str, names: dict[str, Any]) -> object:
     tree = ast.parse(source)
     match tree.body:
         case [*body, ast.Expr(value=last)]:
-            exec(compile(ast.Module(body, []), NOTEBOOK.name, "exec"), names)  # noqa: S102 — a notebook of ours
-            return eval(compile(ast.Expression(last), NOTEBOOK.name, "eval"), names)  # noqa: S307
-    exec(compile(tree, NOTEBOOK.name, "exec"), names)  # noqa: S102
+            exec(compile(ast.Module(body, []), "<cell>", "exec"), names)  # noqa: S102 — a notebook of ours
+            return eval(compile(ast.Expression(last), "<cell>", "eval"), names)  # noqa: S307
+    exec(compile(tree, "<cell>", "exec"), names)  # noqa: S102
     return None
 
 
@@ -103,8 +102,8 @@ def _html(output: Any) -> str:
     picture = output._repr_mimebundle_()["image/svg+xml"]
     # a picture of its own each: the names that SVG gives its parts would clash in one document
     data = base64.b64encode(picture.encode()).decode()
-    title = output.title if isinstance(output.title, str) else ""
-    return f'<img alt="{escape(title)}" src="data:image/svg+xml;base64,{data}">'
+    titles = re.findall(r"""aria-label="Title text '(.*?)'\"""", picture)
+    return f'<img alt="{", ".join(titles)}" src="data:image/svg+xml;base64,{data}">'
 
 
 @contextmanager

@@ -1,0 +1,124 @@
+"""leadhouse report: the month as one file that needs nothing else."""
+
+import base64
+import re
+import shutil
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import pytest
+from typer.testing import CliRunner
+
+from pipelines import cli
+from pipelines.report import report
+from tests.models.conftest import House
+
+IMAGE = re.compile(r'<img alt="([^"]*)" src="data:image/svg\+xml;base64,([^"]+)">')
+
+
+def told(*words: str) -> tuple[int, str]:
+    """What `leadhouse report` ends with, and its words."""
+    ended = CliRunner().invoke(cli.app, ["report", *words])
+    return ended.exit_code, ended.output.strip()
+
+
+def test_it_says_where_it_is_and_is_named_after_its_month(loaded: House, house: Path) -> None:
+    assert told("--destination", loaded.destination) == (
+        0,
+        f"The site in March 2026: {house / 'leadhouse-2026-03.html'}",
+    )
+    elsewhere = house / "february.html"
+    code, words = told("--destination", loaded.destination, "--month", "2026-02", "--output", "february.html")
+    assert (code, words) == (0, f"The site in February 2026: {elsewhere}")
+    assert "<title>The site in February 2026</title>" in elsewhere.read_text("utf-8")
+
+
+def test_it_loads_nothing(in_duckdb: House, house: Path) -> None:
+    with in_duckdb.at_home():
+        page = report("duckdb").path.read_text("utf-8")
+    plots = IMAGE.findall(page)
+    assert len(plots) >= 5
+    assert len({title for title, _ in plots if title}) == len(plots)
+    assert not re.search(r"<(script|link|iframe|object|base)\b|@import|https?://", page)
+    assert set(re.findall(r"(?:src|href)=.(\w+:)", page)) == {"data:"}
+    assert "url(" not in page
+    for _, data in plots:
+        picture = base64.b64decode(data).decode()
+        # names of vocabularies are no addresses
+        assert not re.search(r"https?://", re.sub(r'xmlns(:\w+)?="[^"]+"', "", picture))
+        assert not re.search(r"<(script|image|foreignObject)\b", picture)
+
+
+def test_the_figures_are_the_storys(in_duckdb: House, house: Path) -> None:
+    with in_duckdb.at_home():
+        page = report("duckdb").path.read_text("utf-8")
+    world = in_duckdb.sandbox.world
+    counted = [
+        sum(
+            first.isoformat() <= visit.day <= last.isoformat()
+            for account in world.accounts
+            for visit in world.history(account).visits
+        )
+        for first, last in (
+            (date(2026, 3, 1), date(2026, 3, 5)),
+            (date(2026, 2, 1), date(2026, 2, 5)),
+        )
+    ]
+    assert "1–5 March 2026" in page
+    assert "Compared with 1–5 February." in page
+    visits, change = re.findall(r">([\d,]+)</div><div>visits</div><div[^>]*>(.*?) %</div>", page)[0]
+    assert int(visits.replace(",", "")) == counted[0] > 0
+    assert int(change.replace("−", "-")) == round(100 * (counted[0] / counted[1] - 1))
+    assert "not loaded yet" not in page
+
+
+def test_it_says_what_is_missing(in_duckdb: House, house: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    copy = house / "lagging.duckdb"
+    shutil.copy(in_duckdb.folder / "house.duckdb", copy)
+    with duckdb.connect(str(copy)) as connection:
+        connection.execute("UPDATE marts.freshness SET loaded_until = DATE '2026-03-02' WHERE account_id = '6002'")
+    monkeypatch.setenv("DESTINATION__DUCKDB__CREDENTIALS", str(copy))
+    page = report("duckdb").path.read_text("utf-8")
+    missing = page.partition("not loaded yet")[2].partition("</table>")[0]
+    assert re.findall(r"<td[^>]*>(.*?)</td>", missing)[1:] == ["2 Mar 2026", ""]
+
+
+def test_sites_that_nobody_visited(in_duckdb: House, house: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    copy = house / "quiet.duckdb"
+    shutil.copy(in_duckdb.folder / "house.duckdb", copy)
+    with duckdb.connect(str(copy)) as connection:
+        for mart in ("visits", "page_views", "company_days", "traffic_sources", "companies", "crm_funnel"):
+            connection.execute(f"DELETE FROM marts.{mart}")
+    monkeypatch.setenv("DESTINATION__DUCKDB__CREDENTIALS", str(copy))
+    assert ">0</div><div>visits</div>" in report("duckdb").path.read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        (["--month", "March"], 2, "leadhouse: --month is 'March', which is no month; give it as YYYY-MM"),
+        (["--month", "2026-13"], 2, "leadhouse: --month is '2026-13', which is no month; give it as YYYY-MM"),
+        (["--output", "no/where.html"], 2, "leadhouse: --output: the folder {}/no does not exist; make it first"),
+        (["--output", "."], 2, "leadhouse: {} cannot be written: Is a directory; name another with --output"),
+        (
+            ["--destination", "filesystem"],
+            2,
+            "leadhouse: the models are not written for filesystem; choose the destination duckdb or postgres",
+        ),
+        (
+            ["--month", "2020-01"],
+            1,
+            "leadhouse: no whole day of 2020-01 is loaded; load it with leadhouse sync --from 2020-01-01 "
+            "--to 2020-01-31, then build the models with leadhouse transform",
+        ),
+    ],
+)
+def test_what_it_cannot_do(in_duckdb: House, house: Path, words: list[str], code: int, says: str) -> None:
+    with in_duckdb.at_home():
+        assert told(*words) == (code, says.format(house))
+    assert not [*house.glob("*.html")]
+
+
+def test_nothing_is_loaded(house: Path) -> None:
+    assert told() == (1, f"leadhouse: {house}/leadhouse.duckdb is not there; load it with leadhouse sync --transform")
