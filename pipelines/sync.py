@@ -21,7 +21,8 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 from sources.clock import Clock, StoppedError
 from sources.errors import SettingError, SourceError
 from sources.positions import Positions
-from sources.streams import Asked, Lane, Run
+from sources.runs import Run
+from sources.streams import Asked, Lane
 
 from .vendors import VENDORS, Vendor
 from .warehouse import Warehouse, WarehouseError

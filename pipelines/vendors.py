@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from sources.clock import Clock
     from sources.first_load import FirstLoad
     from sources.ledger import Ledger
-    from sources.streams import Asked, Run, Stream
+    from sources.runs import Run
+    from sources.streams import Asked, Stream
 
 
 class Package(Protocol):

@@ -21,7 +21,8 @@ from dlt.extract import DltResource
 from sources.clock import Clock
 from sources.errors import SettingError
 from sources.positions import Positions
-from sources.streams import Asked, Run, Stream
+from sources.runs import Run
+from sources.streams import Asked, Stream
 from sources.tables import Table
 
 from .status import positions

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from .streams import Account, Run
+from .runs import Run
+from .streams import Account
 from .windows import Days, calendar
 
 WEEK = 7

@@ -16,7 +16,8 @@ import pyarrow as pa
 from ..clock import Clock
 from ..errors import AccessError, RequestError, SourceError, TransientError
 from ..ledger import Ledger
-from ..streams import Account, Lane, Run, Stream
+from ..runs import Run
+from ..streams import Account, Lane, Stream
 from ..tables import Table, concat
 from . import tables
 from .api import Api, Json

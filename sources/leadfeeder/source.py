@@ -11,9 +11,10 @@ from ..budget import Budget
 from ..clock import Clock
 from ..errors import SettingError
 from ..ledger import Ledger, MemoryLedger
+from ..runs import Run
 from ..session import Session
 from ..settings import VendorSettings, listed, positive, resolve, scope, span, turned_on
-from ..streams import Asked, Run, Stream
+from ..streams import Asked, Stream
 from . import api, records, tables
 from .api import Api
 from .reader import Reader

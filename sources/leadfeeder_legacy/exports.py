@@ -31,8 +31,9 @@ from ..clock import Clock
 from ..errors import AccessError, AnswerError, NotEntitledError, RequestError, SourceError, TransientError
 from ..ledger import Ledger
 from ..positions import Positions
+from ..runs import Run
 from ..session import NotNowError, Session, UnclearError
-from ..streams import Account, Lane, Run, Stream, position_of
+from ..streams import Account, Lane, Stream, position_of
 from ..tables import Table, concat
 from ..windows import Days, Unit, calendar, parse_instant
 from . import tables

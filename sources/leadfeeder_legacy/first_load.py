@@ -1,9 +1,10 @@
 """What a first load of the token API will take."""
 
 from ..first_load import WEEK, FirstLoad, Load, of_accounts, pages
+from ..runs import Run
 from ..session import Meter
 from ..settings import listed
-from ..streams import Account, Run
+from ..streams import Account
 from ..windows import Days
 from . import api
 from .api import CEILING_PAGES, PAGE_SIZE, Api

@@ -17,9 +17,10 @@ from ..clock import Clock
 from ..errors import SettingError
 from ..ledger import Ledger, MemoryLedger
 from ..pages import Page, settled
+from ..runs import Run
 from ..session import Meter, Session
 from ..settings import VendorSettings, listed, positive, resolve, scope, span
-from ..streams import Account, Asked, Batch, Run, Slice, Stream
+from ..streams import Account, Asked, Batch, Slice, Stream
 from ..tables import Table, concat, within
 from ..windows import Days, Unit, cover
 from . import api, exports, tables

@@ -1,9 +1,9 @@
 """What a load of Leadsie takes."""
 
 from ..first_load import FirstLoad, Load
+from ..runs import Run
 from ..session import Meter
 from ..settings import listed
-from ..streams import Run
 from .api import Api
 from .source import Settings
 

@@ -14,9 +14,10 @@ from ..budget import Budget
 from ..clock import Clock
 from ..errors import AccessError, RequestError, SettingError
 from ..ledger import Ledger, MemoryLedger
+from ..runs import Run
 from ..session import Meter, Session
 from ..settings import VendorSettings, listed, positive, resolve, scope
-from ..streams import Account, Asked, Batch, Run, Slice, Stream
+from ..streams import Account, Asked, Batch, Slice, Stream
 from . import api, tables
 from .api import Api
 from .connections import Row, states, united

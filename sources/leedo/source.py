@@ -11,9 +11,10 @@ from ..budget import Budget
 from ..clock import Clock
 from ..errors import SettingError
 from ..ledger import Ledger, PipelineLedger
+from ..runs import PIECE, Run
 from ..session import Session
 from ..settings import VendorSettings, positive, resolve, scope
-from ..streams import PIECE, Asked, Run, Stream
+from ..streams import Asked, Stream
 from . import api, tables
 from .api import Api
 from .walks import Lists

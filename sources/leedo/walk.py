@@ -9,8 +9,9 @@ from ..clock import Clock
 from ..errors import AnswerError
 from ..ledger import Ledger
 from ..pages import WALKS, side_by_side
+from ..runs import Run
 from ..session import Meter
-from ..streams import Lane, Run
+from ..streams import Lane
 from ..tables import concat
 from . import tables
 from .api import Page

@@ -22,8 +22,9 @@ from ..clock import Clock
 from ..errors import AccessError, LimitError, QuotaError, SourceError, TerminalError, TransientError
 from ..ledger import Ledger
 from ..pii import Pii
+from ..runs import Run
 from ..session import Meter
-from ..streams import Account, Run, Stream
+from ..streams import Account, Stream
 from .api import Api, Page
 from .known import History, Known
 from .walk import State, Walk

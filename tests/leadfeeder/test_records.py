@@ -10,7 +10,7 @@ from pipelines.sync import Summary
 from pipelines.warehouse import Warehouse
 from sandbox import Sandbox, World
 from sandbox.leadfeeder_contacts import contacts_of
-from sources import streams
+from sources import runs
 from sources.errors import SettingError
 from sources.windows import Days
 from tests.conftest import FakeClock
@@ -226,8 +226,8 @@ def test_records_come_in_pieces_after_the_visits(
     for day in Days(START, TODAY):
         sandbox.world.add_visits("6001", day, 30, lead_id=lead)
     sandbox.leadfeeder.options.ceiling = 100
-    monkeypatch.setattr(streams, "BLOCK", 1)
-    monkeypatch.setattr(streams, "PIECE", timedelta(seconds=4))
+    monkeypatch.setattr(runs, "BLOCK", 1)
+    monkeypatch.setattr(runs, "PIECE", timedelta(seconds=4))
     load(run, "companies")
     assert set(by_id(rows("companies"))) == visitors(rows)
     assert len({row["read_at"] for row in rows("companies")}) > 1

@@ -156,8 +156,8 @@ def _command(
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), stream)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     if piece is not None:
-        from sources import streams
+        from sources import runs
 
-        streams.PIECE = piece
+        runs.PIECE = piece
     sys.argv = ["leadhouse", *arguments]
     cli.main()

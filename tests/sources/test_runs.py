@@ -11,12 +11,13 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from sources import streams
+from sources import runs
 from sources.budget import Budget, Limit
 from sources.errors import AccessError, CeilingError, NotEntitledError, RequestError, TransientError
 from sources.positions import Positions
+from sources.runs import AHEAD, Run
 from sources.session import Meter, Session
-from sources.streams import AHEAD, Account, Asked, Batch, Lane, Run, Slice, Stream
+from sources.streams import Account, Asked, Batch, Lane, Slice, Stream
 from sources.tables import Column, Table, within
 from sources.windows import Days
 from tests.conftest import FakeClock
@@ -486,7 +487,7 @@ class TestPieces:
         assert lane(run, A).status == "running"
 
     def test_rows_end_a_piece(self, warehouse: House, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(streams, "ROWS", 4)
+        monkeypatch.setattr(runs, "ROWS", 4)
         run = warehouse.extract(warehouse.open(Vendor(A), BY_DAY, start=date(2026, 2, 17)))
         assert not run.finished
         loaded = warehouse.positions.loaded("a", "visits")
@@ -537,7 +538,7 @@ class TestRows:
     def test_a_re_read_scope_is_replaced_whole(
         self, block: int, warehouse: House, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("sources.streams.BLOCK", block)
+        monkeypatch.setattr("sources.runs.BLOCK", block)
         vendor = Vendor()
         warehouse.load(vendor, WITH_PAGES, BY_ACCOUNT)
         # the 17th is empty now, the 18th has another visit, the 12th is out of reach, and an account has no feeds left
@@ -569,7 +570,7 @@ class TestRows:
 
     @BLOCKS
     def test_children_go_with_their_parent(self, block: int, warehouse: House, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("sources.streams.BLOCK", block)
+        monkeypatch.setattr("sources.runs.BLOCK", block)
         vendor = Vendor(A, days=march(1))
         vendor.change(
             A, 16, {"id": "x", "name": "X", "tags": ["old", "older"]}, {"id": "y", "name": "Y", "tags": ["kept"]}

@@ -1,0 +1,512 @@
+"""From a vendor's streams to dlt resources: what is read, in which order, and what happens when it cannot be.
+
+The slices of a lane are read side by side with those of other lanes. A lane that fails keeps what it has and stops;
+the others go on.
+"""
+
+import logging
+import math
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from functools import cached_property
+from typing import Any
+
+import dlt
+import pyarrow as pa
+import pyarrow.compute as pc
+from dlt.extract import DltResource, DltSource
+
+from .clock import Clock, StoppedError
+from .errors import AccessError, CeilingError, NotEntitledError, QuotaError, SourceError, TerminalError
+from .outbox import Outbox, digest_of, is_new
+from .pii import KEEP, Pii
+from .positions import Positions
+from .session import Meter, Session
+from .streams import Account, Asked, Batch, Lane, Read, Reports, Slice, Stream, Walks, position_of
+from .tables import Table
+from .windows import Days, Unit, calendar, since, today
+
+log = logging.getLogger(__name__)
+# rows that are yielded at once: dlt's cost is per item, memory's per row
+BLOCK = 10_000
+# windows that are read at once
+AHEAD = 8
+PIECE = timedelta(minutes=5)
+# a vendor without a limit makes no piece that a small machine could not load
+ROWS = 500_000
+
+
+@dataclass
+class _Task:
+    lane: Lane
+    slice: Slice
+    moves_position: bool
+    future: "Future[Batch] | None" = None
+
+    @property
+    def days(self) -> Days | None:
+        return self.slice.days
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """Where a piece begins and ends: the session's total of requests, and an instant of the monotonic clock."""
+
+    began: int
+    requests: int
+    until: float
+
+
+class Run:
+    """One run of one vendor, through as many load packages (pieces) as it takes.
+
+    `accounts` lists what the key can see; it is called once, when something is first read. `requests_per_second` is
+    the budget's, and bounds a piece to five minutes of it. `parts` lists an account's parts (feeds) for the streams
+    that are parted. `unit` is the calendar window. `done` are the slices that have been read, with their streams.
+    """
+
+    def __init__(
+        self,
+        *,
+        vendor: str,
+        streams: Sequence[Stream],
+        read: Read,
+        accounts: Callable[[Meter], Sequence[Account]],
+        session: Session,
+        clock: Clock,
+        start: date | None,
+        lookback: int,
+        requests_per_second: float,
+        asked: Asked = Asked(),
+        parts: Callable[[Account, Meter], Sequence[str]] | None = None,
+        unit: Unit = "month",
+        pii: Pii = KEEP,
+        reports: Reports | None = None,
+        walks: Walks | None = None,
+    ) -> None:
+        self.vendor = vendor
+        self.streams = [s for s in streams if asked.streams is None or s.name in asked.streams]
+        self.asked = asked
+        self.unloaded = 0
+        self.session = session
+        self.lanes: list[Lane] = []
+        self.done: list[tuple[str, Slice]] = []
+        self._read = read
+        self._list_accounts = accounts
+        self._listing = Meter()
+        self._clock = clock
+        self._start = start
+        self._lookback = lookback
+        self._parts = parts
+        self._unit = unit
+        self._pii = pii
+        self._reports = reports
+        self._walks = walks
+        self._crowded = False
+        self._queues: dict[str, deque[_Task]] = {}
+        self._requests_per_piece = max(int(requests_per_second * PIECE.total_seconds()), 1)
+        self._piece: _Piece | None = None
+        self._refused: AccessError | QuotaError | None = None
+        self._out_of_order: set[Days] = set()
+        self._extracting: set[str] = set()
+        self._hinted: set[tuple[str, str]] = set()
+
+    @cached_property
+    def accounts(self) -> list[Account]:
+        """The accounts that this run reads."""
+        known = list(self._list_accounts(self._listing))
+        wanted = self.asked.accounts
+        if wanted is None:
+            return known
+        if missing := wanted - {account.id for account in known}:
+            raise AccessError(
+                f"account {', '.join(sorted(missing))} is not among those that the key can see "
+                f"({', '.join(sorted(a.id for a in known)) or 'none'})",
+                status=404,
+                remedy="check --account and account_ids",
+            )
+        return [account for account in known if account.id in wanted]
+
+    @cached_property
+    def _pool(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(AHEAD, thread_name_prefix="window")
+
+    @property
+    def finished(self) -> bool:
+        """Whether everything that was asked for has been read, or has failed."""
+        if any(self._walks.left(stream) for stream in self.streams if stream.by == "walk" and self._walks):
+            return False
+        if not self.has_read:
+            return False
+        waits = any(stream.by == "report" for stream in self.streams)
+        return not (waits and self._reports is not None and (self._reports.left or self._crowded))
+
+    @property
+    def has_read(self) -> bool:
+        """Whether every stream that is neither waited for nor walked has been read to its end."""
+        read = [stream for stream in self.streams if stream.by not in ("report", "walk")]
+        return not self._extracting and all(self._queues.get(stream.name) == deque() for stream in read)
+
+    @property
+    def out_of_order(self) -> Days | None:
+        """The span of days that were read although later ones may be loaded: a backfill's, and those tried again."""
+        read = self._out_of_order
+        return Days(min(days.first for days in read), max(days.last for days in read)) if read else None
+
+    def close(self) -> None:
+        """Let go of threads and connections; waits for nothing."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        self.session.close()
+
+    def source(self, *, whole: bool = False) -> DltSource:
+        """The next piece as a dlt source: one resource per stream. Nothing is read before dlt extracts it.
+
+        With `whole`, the piece is everything that is left.
+        """
+        self._piece = (
+            None
+            if whole
+            else _Piece(
+                began=self.session.total.requests,
+                requests=self.session.total.requests + self._requests_per_piece,
+                until=self._clock.monotonic() + PIECE.total_seconds(),
+            )
+        )
+
+        self.unloaded = 0
+        self._hinted = set()
+
+        @dlt.source(name=self.vendor, section=self.vendor, max_table_nesting=0)
+        def piece() -> Iterator[DltResource]:
+            for stream in self.streams:
+                yield self._resource(stream)
+
+        return piece()
+
+    def committed(self) -> None:
+        """The last piece is in the warehouse."""
+        if self._reports is not None:
+            self._reports.committed()
+
+    def _resource(self, stream: Stream) -> DltResource:
+        if stream.by == "report":
+            assert self._reports is not None
+            return self._waiting(stream, self._reports)
+        if stream.by == "walk":
+            assert self._walks is not None
+            return self._walking(stream, self._walks)
+
+        @dlt.resource(name=stream.name)
+        def rows() -> Iterator[Any]:
+            yield from self._extract(stream)
+
+        return rows()
+
+    def _walking(self, stream: Stream, walks: Walks) -> DltResource:
+        @dlt.resource(name=stream.name)
+        def rows() -> Iterator[Any]:
+            yield from self._new_tables(stream)
+            if walks.left(stream):
+                yield from walks.rows(self, stream, dlt.current.source_state())
+
+        return rows()
+
+    def _new_tables(self, stream: Stream) -> Iterator[Any]:
+        known = dlt.current.source_schema().tables
+        for table in stream.tables:
+            if is_new(table, known):
+                yield table.hinted(table.markers())
+
+    def item(self, stream: Stream, table: Table, rows: pa.Table) -> Any:
+        """Rows as they may be loaded, as an item that the stream's dlt resource yields."""
+        rows = self._pii.clean(table, rows)
+        if (stream.name, table.name) in self._hinted:
+            # dlt works out a table anew with every hint
+            return dlt.mark.with_table_name(rows, table.name)
+        self._hinted.add((stream.name, table.name))
+        return table.hinted(rows)
+
+    def _waiting(self, stream: Stream, reports: Reports) -> DltResource:
+        @dlt.resource(name=stream.name)
+        async def rows() -> AsyncIterator[Any]:
+            for item in self._new_tables(stream):
+                yield item
+            self._crowded = False
+            async for item in reports.reports(self, stream, Positions(dlt.current.source_state())):
+                yield item
+
+        return rows()
+
+    def _extract(self, stream: Stream) -> Iterator[Any]:
+        positions = Positions(dlt.current.source_state())
+        if stream.name not in self._queues:
+            self._queues[stream.name] = deque(self._plan(stream, positions))
+        queue = self._queues[stream.name]
+        running: deque[_Task] = deque()
+        self._extracting.add(stream.name)
+        out = Outbox(stream, dlt.current.source_schema().tables)
+        try:
+            while queue or running:
+                while queue and len(running) < AHEAD and not self.spent:
+                    running.append(self._begin(stream, queue.popleft()))
+                if not running:
+                    break
+                task = running.popleft()
+                try:
+                    batch = None if task.lane.stopped or task.future is None else task.future.result()
+                except CeilingError as error:
+                    if task.days is not None and len(task.days) > 1 and stream.by != "window":
+                        _split(task, error.pages, queue, running)
+                        continue
+                    self._incomplete(task, error, positions)
+                    batch = None
+                except (StoppedError, CancelledError):
+                    raise
+                except Exception as error:  # noqa: BLE001 — isolation: one lane never stops the others
+                    self.fail_lane(task.lane, _named(error), task.slice)
+                    batch = None
+                if batch is not None:
+                    batch = {name: self._pii.clean(out.tables[name], rows) for name, rows in batch.items()}
+                    if self._loaded(stream, task, batch, positions):
+                        out.add(batch, task.slice)
+                    # a day without rows is worth loading, too
+                    self.unloaded += 1 + sum(rows.num_rows for rows in batch.values())
+                self._finish(task.lane, queue, running)
+                if out.rows >= BLOCK:
+                    yield from out.flush()
+            yield from out.flush(everything=True)
+        finally:
+            self._extracting.discard(stream.name)
+            for task in running:
+                if task.future is not None:
+                    task.future.cancel()
+
+    def others_finished(self, stream: Stream) -> bool:
+        """Whether every other stream has been read as far as this piece goes."""
+        return not self._extracting and all(
+            other.name in self._queues for other in self.streams if other.by != "report" and other is not stream
+        )
+
+    def account(self, account_id: str) -> Account | None:
+        return next((account for account in self.accounts if account.id == account_id), None)
+
+    def today_of(self, account: Account) -> date:
+        """The account's calendar day, now."""
+        return today(self._clock.now(), account.zone)
+
+    def start_of(self, account: Account) -> date:
+        """Where an account that was never loaded begins."""
+        return self._start or self.today_of(account) - timedelta(days=30)
+
+    def days_since(self, loaded: Days | None, account: Account) -> Days | None:
+        """The days that are due: those of the backfill, or what is new since `loaded`."""
+        if self.asked.days is not None:
+            return self.asked.days
+        return since(loaded, self.start_of(account), self._lookback, self.today_of(account))
+
+    def open_lane(self, stream: Stream, account: Account | None) -> Lane:
+        """The lane of a stream and account, made where there is none yet."""
+        account_id = account.id if account else None
+        for lane in self.lanes:
+            if lane.stream == stream.name and lane.account_id == account_id:
+                return lane
+        # listing the accounts is what reading the vendor's own stream costs, or the first of them
+        taken = any(lane.meter is self._listing for lane in self.lanes)
+        meter = self._listing if account is None and not taken else Meter()
+        lane = Lane(stream.name, account, self._clock.now(), meter=meter)
+        self.lanes.append(lane)
+        return lane
+
+    def close_lanes(self, stream: Stream, still_busy: set[int]) -> None:
+        """Close the lanes of a stream that have nothing left to do."""
+        for lane in self.lanes:
+            if lane.stream == stream.name and id(lane) not in still_busy:
+                self._close(lane)
+
+    @property
+    def spent(self) -> bool:
+        """Whether this piece has used up its share of the budget or of time."""
+        piece = self._piece
+        if piece is None:
+            return False
+        made, now = self.session.total.requests, self._clock.monotonic()
+        if made >= piece.requests or now >= piece.until or self.unloaded >= ROWS:
+            return True
+        # what has been read is not kept waiting for a turn that comes after the piece
+        return made > piece.began and now + self.session.budget.pause >= piece.until
+
+    def _plan(self, stream: Stream, positions: Positions) -> Iterator[_Task]:
+        """What is left to read of a stream, oldest first in each lane."""
+        accounts = self.accounts
+        if stream.by == "vendor":
+            yield _Task(self.open_lane(stream, None), Slice(), moves_position=False)
+            return
+        for account in accounts:
+            lane = self.open_lane(stream, account)
+            if stream.by == "account":
+                yield _Task(lane, Slice(account), moves_position=False)
+                continue
+            if stream.by == "window":
+                yield from self._plan_windows(stream, lane, account, positions)
+                continue
+            days = self.asked.days
+            if days is None:
+                days = self.days_since(positions.loaded(account.id, stream.name), account)
+            lane.window = days
+            # what is new comes first: an old day that still cannot be had must not keep it away
+            for part in days.parts(len(days) if stream.by == "day" else 1) if days else ():
+                yield _Task(lane, Slice(account, part), moves_position=self.asked.days is None)
+            retried = positions.incomplete(account.id, stream.name) if self.asked.days is None else []
+            for day in retried:
+                if days is None or day not in days:
+                    yield _Task(lane, Slice(account, Days(day, day)), moves_position=False)
+            if days is None and not retried:
+                self._close(lane)
+
+    def _plan_windows(self, stream: Stream, lane: Lane, account: Account, positions: Positions) -> Iterator[_Task]:
+        """What has passed of the calendar windows that are due, for each part of the account by itself."""
+        try:
+            parts: Sequence[str | None] = self._parts(account, lane.meter) if stream.parted and self._parts else (None,)
+        except SourceError as error:
+            self.fail_lane(lane, error, None)
+            return
+        moves = self.asked.days is None
+        planned = [
+            _Task(lane, Slice(account, days, window, part), moves)
+            for part in parts
+            for window, days in self.windows(
+                lane, account, positions.loaded(account.id, position_of(stream.name, part))
+            )
+        ]
+        if not planned:
+            self._close(lane)
+        yield from planned
+
+    def windows(self, lane: Lane, account: Account, loaded: Days | None) -> list[tuple[date, Days]]:
+        """The calendar windows that are due or touched by a backfill, oldest first.
+
+        Each is its first day and the days to ask for: it is cut off at the start of what is loaded and at today.
+        """
+        due = self.days_since(loaded, account)
+        if due is None:
+            return []
+        lane.window = due if lane.window is None else Days(min(due.first, lane.window.first), due.last)
+        start = loaded.first if loaded else self.start_of(account)
+        until = self.today_of(account)
+        found = []
+        for window in calendar(due, self._unit):
+            first = window.first if window.last < start else max(window.first, min(start, due.first))
+            last = min(window.last, until)
+            if first <= last:
+                found.append((window.first, Days(first, last)))
+        return found
+
+    def _begin(self, stream: Stream, task: _Task) -> _Task:
+        if self._refused is not None and not task.lane.stopped:
+            # an error of its own, because an error names the lane that it stopped
+            refused = TerminalError(self._refused.message, remedy=self._refused.remedy)
+            self.fail_lane(task.lane, refused, task.slice)
+        if task.future is None and not task.lane.stopped:
+            task.future = self._pool.submit(self._read_window, stream, task.slice, task.lane.meter)
+        return task
+
+    def _read_window(self, stream: Stream, of: Slice, meter: Meter) -> Batch:
+        with self.session.window():
+            return self._read(stream, of, meter)
+
+    def _loaded(self, stream: Stream, task: _Task, batch: Batch, positions: Positions) -> bool:
+        """Note what has been read; returns whether it is worth loading."""
+        lane = task.lane
+        self.done.append((lane.stream, task.slice))
+        lane.rows += next(iter(batch.values())).num_rows if batch else 0
+        if task.days is None or lane.account is None:
+            if stream.dated and self.asked.days is None and (days := _days_of(batch, *stream.dated)):
+                positions.reach(lane.account_id, lane.stream, days)
+            # what is read whole, and is what it was, writes nothing
+            return positions.is_new(lane.account_id, lane.stream, digest_of(batch))
+        name = position_of(lane.stream, task.slice.part)
+        positions.mark_complete(lane.account.id, name, task.days)
+        if task.moves_position:
+            positions.advance(lane.account.id, name, task.days)
+        else:
+            self._out_of_order.add(task.days)
+        return True
+
+    def _incomplete(self, task: _Task, error: CeilingError, positions: Positions) -> None:
+        lane = task.lane
+        if task.days is None or lane.account is None:
+            self.fail_lane(lane, error, task.slice)
+            return
+        name, day = position_of(lane.stream, task.slice.part), error.day or task.days.first
+        positions.mark_incomplete(lane.account.id, name, day, error.message)
+        if task.moves_position and task.slice.window is None:
+            positions.advance(lane.account.id, name, task.days)
+        self._crowded = True
+        error.locate(
+            self.vendor, f"account {lane.account.id}", lane.stream, str(replace(task.slice, days=Days(day, day)))
+        )
+        lane.incomplete[day] = str(error)
+        log.warning("%s", error)
+
+    def read_otherwise(self, account_id: str, stream: str, day: date, how: str) -> None:
+        """A day that the stream could not read in full has been read in full by other means."""
+        for lane in self.lanes:
+            if lane.stream == stream and lane.account_id == account_id:
+                lane.incomplete.pop(day, None)
+                lane.notes.append(f"{day} was read {how}")
+
+    def fail_lane(self, lane: Lane, error: SourceError, of: Slice | Days | None, *, stop: bool = True) -> None:
+        """Note that something of a lane could not be had; with `stop` nothing more of it is tried."""
+        account = f"account {lane.account.id}" if lane.account else None
+        text = str(error.locate(self.vendor, account, lane.stream, str(of) if of else None))
+        lane.stopped = lane.stopped or stop
+        lane.status = "skipped" if isinstance(error, NotEntitledError) else "failed"
+        lane.errors.append(text)
+        if stop:
+            lane.finished_at = self._clock.now()
+        if isinstance(error, QuotaError) or (isinstance(error, AccessError) and error.status == 401):
+            self._refused = error
+        log.warning("%s%s", "skipped: " if lane.status == "skipped" else "", text)
+
+    def _finish(self, lane: Lane, *left: "deque[_Task]") -> None:
+        """Close a lane of which nothing is left to read."""
+        if not any(task.lane is lane for tasks in left for task in tasks):
+            self._close(lane)
+
+    def _close(self, lane: Lane) -> None:
+        if lane.finished_at is None:
+            lane.finished_at = self._clock.now()
+            lane.status = "ok" if lane.status == "running" else lane.status
+            whose = f" of account {lane.account_id}" if lane.account else ""
+            log.info("%s: %s%s: %s rows", self.vendor, lane.stream, whose, f"{lane.rows:,}")
+
+
+def _named(error: Exception) -> SourceError:
+    """A mistake of ours is one lane's failure too; its traceback is for whoever reads the log at debug level."""
+    if isinstance(error, SourceError):
+        return error
+    log.debug("unexpected", exc_info=error)
+    return SourceError(f"unexpected {type(error).__name__}: {error}", remedy="please report this")
+
+
+def _split(task: _Task, pages: int, queue: "deque[_Task]", running: "deque[_Task]") -> None:
+    """Cut a window that the vendor would cut off; what follows it in its lane waits behind the parts."""
+    assert task.days is not None
+    parts = [
+        _Task(task.lane, replace(task.slice, days=days), task.moves_position)
+        for days in task.days.parts(max(2, math.ceil(pages / 80)))
+    ]
+    later = [other for other in running if other.lane is task.lane]
+    others = [other for other in running if other.lane is not task.lane]
+    running.clear()
+    running.extend(others)
+    queue.extendleft(reversed(parts + later))
+
+
+def _days_of(batch: Batch, table: str, column: str) -> Days | None:
+    """From the first to the last day of a column of instants, in UTC."""
+    bounds = pc.min_max(batch[table][column]).as_py()
+    return Days(bounds["min"].date(), bounds["max"].date()) if bounds["max"] else None
