@@ -2,9 +2,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+DATABASE ?= leadhouse_demo.duckdb
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench tables record lock clean
+.PHONY: help setup demo notebooks test lint bench tables record lock clean
 
 help:  ## List the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -19,6 +20,12 @@ $(READY): requirements.lock pyproject.toml
 	@touch $@
 
 demo: $(READY)  ## Four weeks of simulated leads and visits into leadhouse_demo.duckdb
+	$(BIN)/leadhouse demo
+
+notebooks: $(READY) $(filter leadhouse_demo.duckdb,$(DATABASE))  ## JupyterLab on the demo; with DATABASE=leadhouse.duckdb on your own
+	DESTINATION__DUCKDB__CREDENTIALS=$(abspath $(DATABASE)) $(BIN)/jupyter lab notebooks
+
+leadhouse_demo.duckdb: | $(READY)
 	$(BIN)/leadhouse demo
 
 test: $(READY)  ## Every test, against DuckDB and PostgreSQL, offline

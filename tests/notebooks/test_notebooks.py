@@ -24,9 +24,15 @@ EACH = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 CLEAN = "clear it: jupyter nbconvert --clear-output --inplace notebooks/*.ipynb"
 
 
+def stored(path: Path) -> nbformat.NotebookNode:
+    notebook = nbformat.read(path, as_version=nbformat.NO_CONVERT)  # type: ignore[no-untyped-call]
+    assert isinstance(notebook, nbformat.NotebookNode)
+    return notebook
+
+
 @EACH
 def test_is_stored_without_output(path: Path) -> None:
-    notebook = nbformat.read(path, as_version=nbformat.NO_CONVERT)
+    notebook = stored(path)
     nbformat.validate(notebook)
     assert set(notebook.metadata) <= {"kernelspec", "language_info"}
     for cell in notebook.cells:
@@ -39,7 +45,7 @@ def test_is_stored_without_output(path: Path) -> None:
 @EACH
 def test_runs_top_to_bottom(path: Path, in_duckdb: House) -> None:
     """As Jupyter runs it: a process that begins in the notebook's folder."""
-    notebook = nbformat.read(path, as_version=4)
+    notebook = stored(path)
     with in_duckdb.at_home():
         client = NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(path.parent)}})
         client.execute(env=dict(os.environ))
