@@ -1,38 +1,53 @@
-{# Models that are kept day by day. What a day should hold stands in a view; a run compares it with what the table holds,
-   day by day, and rebuilds the days that differ: late rows come in, changed ones change, vanished ones go, whenever
-   and however they were loaded. #}
+{# Marts that are kept day by day. `days` has a version of each day of each account: a number made of all rows that the
+   vendors now have for it. `built_days` has the versions that the marts were built from. Where they differ, the day is
+   in `changed_days`, and its rows are taken away and made anew: late rows come in, changed ones change, vanished ones
+   go, whenever and however they were loaded. A run that fails leaves `built_days` as it was. #}
 
 {# One number for a set of rows, whatever their order; rows are named by their table's alias. #}
 {% macro fingerprint(alias) -%}
     {{ adapter.dispatch('fingerprint')(alias) }}
 {%- endmacro %}
-{% macro default__fingerprint(alias) -%} sum(hash({{ alias }})) {%- endmacro %}
-{% macro postgres__fingerprint(alias) -%} sum(hashtextextended({{ alias }}::text, 0)) {%- endmacro %}
+{% macro default__fingerprint(alias) -%} cast(sum(hash({{ alias }})) as text) {%- endmacro %}
+{% macro postgres__fingerprint(alias) -%} cast(sum(hashtextextended({{ alias }}::text, 0)) as text) {%- endmacro %}
 
-{# Before a run: take the days away that are no longer what they should be. #}
-{% macro forget_changed_days(rows) -%}
+{# The code of these marts: where it changes, every day does. #}
+{% macro revision() -%}
+    {%- set texts = [all_visits()] -%}
+    {%- if execute -%}
+        {%- for name in ('visits', 'page_views', 'company_days') -%}
+            {%- do texts.append(graph.nodes['model.' ~ project_name ~ '.' ~ name].raw_code) -%}
+        {%- endfor -%}
+    {%- endif -%}
+    {{ local_md5(texts | join) }}
+{%- endmacro %}
+
+{# The versions that the marts were built from; not a reference, as it is built last. #}
+{% macro built_days() -%}
+    {%- set relation = adapter.get_relation(this.database, 'staging', 'built_days') if execute else none -%}
+    {%- if relation -%}
+        {{ relation }}
+    {%- else -%}
+        (select cast(null as text) as account_id, cast(null as date) as visit_date, cast(null as text) as version
+            where false)
+    {%- endif -%}
+{%- endmacro %}
+
+{# Before a run: take the changed days away. #}
+{% macro forget_changed_days() -%}
     {%- if is_incremental() -%}
-    delete from {{ this }} where (account_id, visit_date) in (
-        select is_.account_id, is_.visit_date
-        from (select account_id, visit_date, {{ fingerprint('t') }} as rows_ from {{ this }} as t group by 1, 2) as is_
-        left join (
-            select account_id, visit_date, {{ fingerprint('v') }} as rows_ from {{ rows }} as v group by 1, 2
-        ) as should_be on should_be.account_id = is_.account_id and should_be.visit_date = is_.visit_date
-        where should_be.rows_ is null or should_be.rows_ <> is_.rows_
-    )
+    delete from {{ this }} as t where true {{ of_changed_days('t') }}
     {%- else -%}
     select 1
     {%- endif -%}
 {%- endmacro %}
 
-{# The days that the table does not hold. #}
-{% macro missing_days(rows) -%}
-    select rows_.* from {{ rows }} as rows_
-    {%- if is_incremental() %}
-    left join (select distinct account_id, visit_date from {{ this }}) as is_
-        on is_.account_id = rows_.account_id and is_.visit_date = rows_.visit_date
-    where is_.account_id is null
-    {%- endif %}
+{# A condition that leaves the rows of changed days, where the table is there already. #}
+{% macro of_changed_days(alias) -%}
+    {%- if is_incremental() -%}
+    and ({{ alias }}.account_id, {{ alias }}.visit_date) in (
+        select account_id, visit_date from {{ ref('changed_days') }}
+    )
+    {%- endif -%}
 {%- endmacro %}
 
 {# PostgreSQL looks rows up by an index; DuckDB by itself. #}

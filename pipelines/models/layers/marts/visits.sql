@@ -2,8 +2,9 @@
     materialized='incremental',
     incremental_strategy='append',
     on_schema_change='sync_all_columns',
-    pre_hook="{{ forget_changed_days(ref('all_visits')) }}",
+    pre_hook="{{ forget_changed_days() }}",
     indexes=indexes([['account_id', 'visit_date'], ['company_id']])
 ) }}
+-- depends_on: {{ ref('changed_days') }}
 
-{{ missing_days(ref('all_visits')) }}
+{{ all_visits(changed=true) }}
