@@ -84,6 +84,9 @@ class CeilingError(TerminalError):
 class TransientError(SourceError):
     """A limit or an outage outlasted our patience."""
 
+    def __init__(self, message: str, *, remedy: str | None = "run again later") -> None:
+        super().__init__(message, remedy=remedy)
+
 
 class LimitError(TransientError):
     """The vendor's limit lasts longer than the run may wait."""

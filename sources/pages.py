@@ -155,5 +155,5 @@ def settled(read: Callable[[int], R], ahead: int) -> R:
                 raise CeilingError(error.message, pages=0) from None
             if attempt == WALKS:
                 raise
-            log.info("%s; reading the window again", error)
+            log.info("%s; reading the window again", error.message)
     raise AssertionError("unreachable")

@@ -223,7 +223,7 @@ class Session:
             meter.add(retries=1, seconds_waited=pause)
             self.total.add(retries=1, seconds_waited=pause)
             error = state.outcome.exception() if state.outcome else None
-            log.info("%s; trying again in %.1f s", error, pause)
+            log.info("%s; trying again in %.1f s", getattr(error, "message", error), pause)
 
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception(_passes),
@@ -368,10 +368,16 @@ class Session:
                     self.redact(f"{self.base_url} has no valid certificate ({error})"), remedy="check base_url"
                 ) from None
             except requests.exceptions.Timeout:
-                raise TransientError(f"{path} gave no answer within {self._timeout[1]:.0f} s") from None
+                raise TransientError(
+                    f"{path} gave no answer within {self._timeout[1]:g} s",
+                    remedy="run again later, or allow more with request_timeout",
+                ) from None
             except (requests.exceptions.RequestException, ValueError) as error:
                 # ValueError: a redirect to what is no URL
-                raise TransientError(self.redact(f"{path} could not be read ({error})")) from None
+                raise TransientError(
+                    self.redact(f"{path} could not be read ({error})"),
+                    remedy="check the network and base_url, or run again later",
+                ) from None
             if not response.is_redirect:
                 return response
             target = urljoin(url, response.headers["Location"])
@@ -395,7 +401,7 @@ class Session:
         words = self._words(response)
         text = f"{path} answered {status}" + (f" ({words})" if words else "")
         if status >= 500 or status == 408:
-            raise TransientError(text, remedy="run again later")
+            raise TransientError(text)
         if status == 401:
             raise AccessError(text, status=status, remedy="check the key")
         if status == 402:
