@@ -2,6 +2,8 @@
 
 import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import date
 from html import escape
@@ -165,3 +167,18 @@ def test_differences() -> None:
         *("3", "new"),
         *("7", "days", "+0 %"),
     ]
+
+
+def test_a_warehouse_that_is_being_loaded_says_so(runs: Callable[[str], Reader], house: Path) -> None:
+    reader = runs(OLD)
+    path = house / "leadhouse.duckdb"
+    loading = f"import duckdb; held = duckdb.connect({str(path)!r}); print(1, flush=True); input()"
+    with subprocess.Popen([sys.executable, "-c", loading], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdout.readline()
+        with pytest.raises(WarehouseError, match="is being loaded; run again when that has ended"):
+            month(reader)
+        process.stdin.write(b"\n")
+        process.stdin.close()
+    assert month(reader)
