@@ -16,6 +16,7 @@ from typing import Any
 
 import dlt
 import pyarrow as pa
+from dlt.common.schema.typing import PIPELINE_STATE_TABLE_NAME
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from sources.clock import Clock, StoppedError
@@ -271,6 +272,12 @@ class _Sync:
     def _finish(self, pipeline: dlt.Pipeline) -> None:
         """Load the package that a crash left behind, from wherever it had come to."""
         normalized = pipeline.list_normalized_load_packages()
+        for load_id in normalized:
+            done = {
+                job.job_file_info.table_name for job in pipeline.get_load_package_info(load_id).jobs["completed_jobs"]
+            }
+            if PIPELINE_STATE_TABLE_NAME not in done:
+                self._warehouse.forget_state(self._vendor.name, load_id)
         if normalized:
             self._load(pipeline)
         # killed between the two, a package is left in both places: what was normalized is whole, the other is its
@@ -312,8 +319,11 @@ def _result(lane: Lane) -> StreamResult:
 
 
 def _explain(error: PipelineStepFailed) -> str:
-    cause = str(error.__cause__ or error).strip().splitlines()
-    reason = next((line for line in reversed(cause) if line.strip()), "no reason given")
+    cause = error.__cause__ or error
+    # dlt's own words around the database's say nothing of what happened
+    said = str(getattr(cause, "client_exception", None) or "").strip().splitlines()[:1]
+    lines = said or str(cause).strip().splitlines()
+    reason = next((line for line in reversed(lines) if line.strip()), "no reason given")
     return (
         f"{error.pipeline.pipeline_name}: what was read could not be loaded ({error.step}: {reason}); it is kept and "
         "is loaded first by the next sync; if that fails too, `leadhouse recover` lets go of it and reads it again"

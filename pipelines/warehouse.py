@@ -9,7 +9,7 @@ import logging
 import random
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -21,7 +21,8 @@ import filelock
 from dlt.common.configuration.exceptions import ConfigurationException
 from dlt.common.destination import Destination
 from dlt.common.pipeline import get_dlt_pipelines_dir
-from dlt.destinations.exceptions import DatabaseException
+from dlt.common.schema.typing import PIPELINE_STATE_TABLE_NAME
+from dlt.destinations.exceptions import DatabaseException, DatabaseUndefinedRelation
 from dlt.destinations.impl.duckdb.configuration import DuckDbCredentials
 from dlt.destinations.impl.postgres.configuration import PostgresCredentials
 from dlt.destinations.sql_client import SqlClientBase
@@ -208,6 +209,14 @@ class Warehouse:
     def record_incomplete(self, vendor: str, rows: Sequence[Sequence[object]]) -> None:
         """Replace what `ops.incomplete_days` says of a vendor: (vendor, account_id, stream, date, reason)."""
         self._replace("incomplete_days", "vendor = %s", (vendor,), rows)
+
+    def forget_state(self, vendor: str, load_id: str) -> None:
+        """Take back the state that a killed run has written of a package: loading it again would write it twice.
+
+        Everything else in a package may be written twice; PostgreSQL refuses the state's second row.
+        """
+        with self.open() as client, suppress(DatabaseUndefinedRelation):
+            client.execute_sql(f"DELETE FROM {vendor}.{PIPELINE_STATE_TABLE_NAME} WHERE _dlt_load_id = %s", load_id)  # noqa: S608
 
     def ledger(self, vendor: str) -> "WarehouseLedger":
         """The ledger of a vendor: rows that are committed one by one, in the vendor's own dataset."""
