@@ -5,7 +5,7 @@ READY := .venv/.ready
 DATABASE ?= leadhouse_demo.duckdb
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo notebooks test lint bench tables record lock clean
+.PHONY: help setup demo notebooks test lint bench dagster tables record lock clean
 
 help:  ## List the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -39,6 +39,9 @@ lint: $(READY)  ## ruff, mypy --strict, and who may import whom
 
 bench: $(READY)  ## Ratios to the floor and to dlt's defaults
 	$(BIN)/python -m benchmarks
+
+dagster: $(READY)  ## Serve Dagster on the demo: schedules, backfills, the graph of assets
+	$(BIN)/python -m pipelines.dagster_demo
 
 tables: $(READY)  ## Write docs/tables.md from the declarations
 	$(BIN)/python -m pipelines.tables_page

@@ -16,6 +16,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from .environment import set_up
+
 if TYPE_CHECKING:
     from .sync import Summary
     from .transform import Transformed
@@ -44,11 +46,7 @@ MaxWait = Annotated[str, typer.Option(help="Longest wait for a vendor's limit or
 
 def main() -> None:
     """The console script."""
-    # dlt would report each run to its makers, and warn about hints that are meant as they are
-    os.environ.setdefault("RUNTIME__DLTHUB_TELEMETRY", "false")
-    os.environ.setdefault("RUNTIME__LOG_LEVEL", "CRITICAL")
-    # the staging dataset holds a copy of the last load otherwise
-    os.environ.setdefault("LOAD__TRUNCATE_STAGING_DATASET", "true")
+    set_up()
     signal.signal(signal.SIGTERM, _terminate)
     app()
 

@@ -74,15 +74,24 @@ class Shown:
         return self.summary.exit_code or self.built.exit_code
 
 
+def settings(sandbox: Sandbox) -> dict[str, str]:
+    """Environment variables that point a sync at the simulated vendors, without limits, and at the demo's database."""
+    no_limits = (
+        "LEADFEEDER__REQUESTS_PER_SECOND",
+        "LEADFEEDER_LEGACY__REQUESTS_PER_MINUTE",
+        "LEADFEEDER_LEGACY__EXPORT_REQUESTS_PER_MINUTE",
+    )
+    return {
+        **sandbox.settings(),
+        **{f"SOURCES__{name}": "100000" for name in no_limits},
+        "DESTINATION__DUCKDB__CREDENTIALS": str(Path(DATABASE).absolute()),
+    }
+
+
 def demo(clock: Clock, watch: Watch | None = None) -> Shown:
     """Sync all simulated vendors into `leadhouse_demo.duckdb` in the working directory, build the models, and look."""
-    database = Path(DATABASE).absolute()
     with Sandbox(limits=False) as sandbox:
-        os.environ |= sandbox.settings()
-        os.environ["SOURCES__LEADFEEDER__REQUESTS_PER_SECOND"] = "100000"
-        os.environ["SOURCES__LEADFEEDER_LEGACY__REQUESTS_PER_MINUTE"] = "100000"
-        os.environ["SOURCES__LEADFEEDER_LEGACY__EXPORT_REQUESTS_PER_MINUTE"] = "100000"
-        os.environ["DESTINATION__DUCKDB__CREDENTIALS"] = str(database)
+        os.environ |= settings(sandbox)
         warehouse = Warehouse("duckdb", clock=clock)
         summary = sync(warehouse, clock=clock, watch=watch)
     built = transform(warehouse)
@@ -94,7 +103,7 @@ def demo(clock: Clock, watch: Watch | None = None) -> Shown:
     return Shown(
         summary=summary,
         built=built,
-        database=database,
+        database=Path(DATABASE).absolute(),
         tables=[(name, rows) for name, rows in tables],
         findings=[(question, answer[0][0]) for question, answer in findings if answer],
     )

@@ -29,6 +29,8 @@ class Server(uvicorn.Server):
         config = uvicorn.Config(
             app,
             http=Wire,
+            # the same loop whatever else is installed
+            loop="asyncio",
             ws="none",
             lifespan="off",
             log_level="warning",
