@@ -284,16 +284,27 @@ def _check(document: Any) -> None:
     items = document["data"] if isinstance(document["data"], list) else [document["data"]]
     if not all(isinstance(item, dict) for item in items):
         raise AnswerError("the answer holds something that is no object")
+    if not isinstance(document.get("meta") or {}, dict):
+        raise AnswerError("the answer's meta is no object")
+    included = document.get("included") or []
+    if not isinstance(included, list) or not all(isinstance(each, dict) for each in included):
+        raise AnswerError("what the answer includes is no list of objects")
+    if not all(isinstance(item.get("relationships") or {}, dict) for item in items):
+        raise AnswerError("an item's relationships are no object")
+
+
+def _named(each: Json) -> tuple[str, str]:
+    return str(each.get("type")), str(each.get("id"))
 
 
 def _plain(document: Json) -> Json:
     """The answer with its data as a list, and its relationships in the bare form with what is included inline."""
     items = document["data"] if isinstance(document["data"], list) else [document["data"]]
-    included = {(each.get("type"), each.get("id")): each for each in document.get("included") or ()}
+    included = {_named(each): each for each in document.get("included") or ()}
     for item in items:
         for name, end in (item.get("relationships") or {}).items():
             bare = end["data"] if isinstance(end, dict) and "data" in end else end
             if isinstance(bare, dict) and "attributes" not in bare:
-                bare = {**included.get((bare.get("type"), bare.get("id")), {}), **bare}
+                bare = {**included.get(_named(bare), {}), **bare}
             item["relationships"][name] = bare
     return {**document, "data": items}
