@@ -5,7 +5,7 @@ READY := .venv/.ready
 DATABASE ?= leadhouse_demo.duckdb
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo notebooks test lint bench dagster tables record lock clean
+.PHONY: help setup demo notebooks test lint chaos bench dagster tables record lock clean
 
 help:  ## List the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -36,6 +36,9 @@ lint: $(READY)  ## ruff, mypy --strict, and who may import whom
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+chaos: $(READY)  ## Kill syncs of all vendors at 200 moments of each database: an hour or so
+	LEADHOUSE_CHAOS=200 $(BIN)/python -m pytest -n 2 -rP tests/chaos/test_chaos.py
 
 bench: $(READY)  ## Ratios to the floor and to dlt's defaults
 	$(BIN)/python -m benchmarks

@@ -37,6 +37,7 @@ log = logging.getLogger(__name__)
 OPS = "ops"
 # megabytes; DuckDB spills to disk beyond them, and is given more where it cannot
 MEMORY, MOST_MEMORY = 80, 2560
+_FOLDERS = {"normalize": ("extracted",), "load": ("new", "normalized", "loaded")}
 _OPS_TABLES = {
     "runs": (
         "run_id TEXT NOT NULL, vendor TEXT NOT NULL, account_id TEXT, stream TEXT NOT NULL, "
@@ -99,6 +100,10 @@ class Warehouse:
 
     def pipeline(self, vendor: str) -> dlt.Pipeline:
         """The vendor's dlt pipeline: dataset and pipeline are named after the vendor."""
+        # dlt that was killed while it made its folders takes them all for made
+        for storage, folders in _FOLDERS.items():
+            for folder in folders if (self.working_dir / vendor / storage).is_dir() else ():
+                (self.working_dir / vendor / storage / folder).mkdir(exist_ok=True)
         return dlt.pipeline(
             vendor, destination=self.destination, dataset_name=vendor, pipelines_dir=str(self.working_dir)
         )

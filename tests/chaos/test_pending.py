@@ -1,5 +1,6 @@
 """A package of which some has been loaded, and was not noted, is loaded again without a trace."""
 
+import shutil
 from collections.abc import Callable
 
 import pytest
@@ -39,3 +40,14 @@ def test_state_written_and_not_noted(
         assert len({tuple(map(str, row.values())) for row in found[name]}) == len(found[name]) > 0
     written = warehouse.query(f"SELECT count(*), count(DISTINCT version) FROM {VENDOR}._dlt_pipeline_state")
     assert written[0][0] == written[0][1]
+
+
+@pytest.mark.parametrize("destination", ["duckdb"])
+def test_killed_while_dlt_made_its_folders(destination: str, serve: Callable[..., Sandbox], clock: FakeClock) -> None:
+    serve(World(days=2, accounts=1, visits_per_day=2, clock=clock.epoch))
+    warehouse = Warehouse(destination, clock=clock)
+    for folder in (None, "normalize/extracted", "load/new", "load/normalized", "load/loaded"):
+        if folder:
+            shutil.rmtree(warehouse.working_dir / VENDOR / folder)
+        summary = sync(Warehouse(destination, clock=clock), vendors=[VENDOR], clock=clock)
+        assert summary.exit_code == 0, (folder, summary.as_dict())
