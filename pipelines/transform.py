@@ -93,7 +93,7 @@ def transform(warehouse: Warehouse, *, full_refresh: bool = False) -> Transforme
     work, and WarehouseError where there is no connection.
     """
     require_models(warehouse)
-    with warehouse.vendor_lock("transform"), warehouse.open() as client, _profiles(warehouse) as folder:
+    with warehouse.vendor_lock("transform"), warehouse.open() as client, profiles(warehouse) as folder:
         if warehouse.name == "duckdb":
             # the one instance that dbt's connections share with this one
             client.execute_sql(f"SET memory_limit = '{MEMORY}MB'")
@@ -166,7 +166,7 @@ class _Dbt:
 
 
 @contextmanager
-def _profiles(warehouse: Warehouse) -> Iterator[Path]:
+def profiles(warehouse: Warehouse) -> Iterator[Path]:
     """A folder with a profile for dbt. The password is in the environment as long as the folder is there."""
     credentials = warehouse.destination.config_params["credentials"]
     if warehouse.name == "duckdb":

@@ -122,10 +122,10 @@ def open_house(destination: str, folder: Path, server: str | None = None) -> Ite
         yield House(destination, folder, clock, sandbox, more)
 
 
-@pytest.fixture(scope="package", params=["duckdb", "postgres"])
-def told(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
+@pytest.fixture(params=["duckdb", "postgres"])
+def told(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Told]:
     server = request.getfixturevalue("postgres_server") if request.param == "postgres" else None
-    for house in open_house(request.param, tmp_path_factory.mktemp(request.param), server):
+    for house in open_house(request.param, tmp_path, server):
         yield _tell(house)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from sandbox import Sandbox
 from sandbox.people import FREE_MAIL
 from sandbox.visits import Visit
+from tests.reading import Rows
 
 
 @dataclass
@@ -101,3 +102,13 @@ class Story:
                 setattr(known, kind, getattr(known, kind) + 1)
         found.pop("", None)
         return found
+
+
+def figures(rows: Rows) -> dict[tuple[str, str, str], Figures]:
+    """Rows of `company_days` in the form that a story has."""
+    return {
+        (row["account_id"], row["company_id"], row["visit_date"].isoformat()): Figures(
+            row["visits"], row["page_views"], row["visit_length"], row["bounces"]
+        )
+        for row in rows
+    }

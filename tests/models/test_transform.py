@@ -2,9 +2,6 @@
 
 import json
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import yaml  # type: ignore[import-untyped]
@@ -15,23 +12,13 @@ from pipelines.warehouse import Warehouse
 from sandbox import World
 from sources.tables import Table
 from tests.conftest import FakeClock
+from tests.docs.pages import blocks, text
 from tests.pipelines.cli_process import leadhouse, settings, simulated
 
-from .conftest import Told
-from .oracle import Story
-from .test_marts import figures
+from .oracle import Story, figures
+from .project import PAGE, QUERIES, models
 
 OK, FAILED, USAGE = 0, 1, 2
-PASSWORD = "not-a-secret"
-
-
-def models(layer: str) -> dict[str, dict[str, object]]:
-    """What the pages of a layer say of its models."""
-    found = {}
-    for page in sorted((PROJECT / "layers" / layer).glob("*.yml")):
-        for model in yaml.safe_load(page.read_text(encoding="utf-8")).get("models", []):
-            found[model["name"]] = model
-    return found
 
 
 def test_nothing_is_configured(destination: str) -> None:
@@ -94,36 +81,7 @@ def test_a_destination_that_has_no_models(command: list[str]) -> None:
     assert "the models are not written for filesystem" in ended.stderr
 
 
-def test_what_dbt_leaves_holds_no_secret(told: Told) -> None:
-    with told.house.at_home() as warehouse:
-        left = [path for path in (warehouse.working_dir / "dbt").rglob("*") if path.is_file()]
-    assert left
-    for path in left:
-        assert PASSWORD.encode() not in path.read_bytes(), path
-    # nothing beside the project, and no profile anywhere
-    assert {path.name for path in PROJECT.iterdir()} == {"dbt_project.yml", "layers", "macros", "tests"}
-    assert not [*Path("/tmp").glob("leadhouse-*/profiles.yml")]
-
-
 # ---- what the project says of itself
-
-
-@pytest.mark.parametrize("layer", ["staging", "marts"])
-def test_every_model_and_every_column_is_described(layer: str, told: Told) -> None:
-    described = models(layer)
-    assert {path.stem for path in (PROJECT / "layers" / layer).glob("*.sql")} == set(described)
-    rows = told.house.query(
-        f"SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = '{layer}'"
-    )
-    there: dict[str, set[str]] = {}
-    for row in rows:
-        there.setdefault(row["table_name"], set()).add(row["column_name"])
-    assert set(there) == set(described)
-    for name, model in described.items():
-        assert model["description"]
-        columns: dict[str, str] = {each["name"]: each["description"] for each in model["columns"]}  # type: ignore[attr-defined]
-        assert set(columns) == there[name], name
-        assert all(columns.values()), name
 
 
 @pytest.mark.parametrize("name", [*models("marts")])
@@ -148,9 +106,7 @@ def test_staged_columns_are_the_vendors() -> None:
                 assert (column["name"] in known) != bool(undeclared), (table["name"], column["name"])
 
 
-def test_the_warehouse_is_nobodys_afterwards(told: Told) -> None:
-    if told.house.destination == "postgres":
-        assert told.house.query("SELECT pid FROM pg_stat_activity WHERE application_name = 'dbt'") == []
-        return
-    opened = f"import duckdb; duckdb.connect({str(told.house.folder / 'house.duckdb')!r}).close()"
-    subprocess.run([sys.executable, "-c", opened], check=True, capture_output=True, timeout=60)
+def test_there_are_a_dozen_questions_and_each_has_its_query() -> None:
+    assert len(QUERIES) >= 12
+    assert [*QUERIES] == re.findall(r"^## (.+)$", text(PAGE), re.MULTILINE)
+    assert [*QUERIES.values()] == blocks(PAGE, "sql")
