@@ -8,7 +8,9 @@ from ..tables import Column, Table, Type
 
 ACCOUNT_ID = Column("account_id", "id", about="→ accounts.id")
 LOCATION_ID = Column("location_id", "id", "relationships.location.id", about="→ locations.id")
-COMPANY_ID = Column("company_id", "id", "relationships.company.id", about="→ company_aliases.asked_id, the id that it then had.")
+COMPANY_ID = Column(
+    "company_id", "id", "relationships.company.id", about="→ company_aliases.asked_id, the id that it then had."
+)
 
 
 def attribute(name: str, kind: Type = "text", about: str = "", *, pii: bool = False) -> Column:

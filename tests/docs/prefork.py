@@ -8,10 +8,10 @@ import os
 import sys
 import tempfile
 
-from pipelines import check, cli, progress, recover, status, sync
+from pipelines import check, cli, init, progress, recover, status, sync, transform
 from pipelines.vendors import VENDORS
 
-COMMANDS = (check, progress, recover, status, sync)
+COMMANDS = (check, init, progress, recover, status, sync, transform)
 
 
 def run(words: list[str]) -> tuple[int, str, str]:

@@ -81,6 +81,8 @@ def test_the_commands_run(destination: str, house: Path, request: pytest.Fixture
             [sys.executable, "-m", "tests.docs.prefork", json.dumps(asked)],
             cwd=house,
             env=environment(sandbox.settings(), unlimited(), little),
+            # somebody who is asked presses Enter
+            input=b"\n" * 20,
             check=True,
             capture_output=True,
             timeout=300,
