@@ -202,7 +202,7 @@ class Warehouse:
         """Make the loader's schema; raises WarehouseError where nothing can be written."""
         with self.open() as client:
             try:
-                client.execute_sql(f"CREATE SCHEMA IF NOT EXISTS {OPS}")
+                _make(client, f"CREATE SCHEMA IF NOT EXISTS {OPS}")
             except DatabaseException as error:
                 raise WarehouseError(f"{self.name} cannot be written: {_first_line(error)}") from error
 
@@ -232,8 +232,8 @@ class Warehouse:
         with self.open() as client:
             for table in ledgers:
                 columns = ", ".join(f"{c.name} {_SQL_TYPES[c.type]}" for c in table.columns)
-                client.execute_sql(f"CREATE SCHEMA IF NOT EXISTS {vendor}")
-                client.execute_sql(f"CREATE TABLE IF NOT EXISTS {vendor}.{table.name} ({columns})")
+                _make(client, f"CREATE SCHEMA IF NOT EXISTS {vendor}")
+                _make(client, f"CREATE TABLE IF NOT EXISTS {vendor}.{table.name} ({columns})")
 
     def put(self, vendor: str, table: Table, row: Mapping[str, object]) -> None:
         """Write one row of a ledger, in place of the row with its key."""
@@ -305,8 +305,8 @@ class Warehouse:
         self, table: str, condition: str, arguments: Sequence[object], rows: Sequence[Sequence[object]]
     ) -> None:
         with self.open() as client:
-            client.execute_sql(f"CREATE SCHEMA IF NOT EXISTS {OPS}")
-            client.execute_sql(f"CREATE TABLE IF NOT EXISTS {OPS}.{table} ({_OPS_TABLES[table]})")
+            _make(client, f"CREATE SCHEMA IF NOT EXISTS {OPS}")
+            _make(client, f"CREATE TABLE IF NOT EXISTS {OPS}.{table} ({_OPS_TABLES[table]})")
             self._swap(client, f"{OPS}.{table}", condition, arguments, rows)
 
     @staticmethod
@@ -380,6 +380,15 @@ class WarehouseLedger:
             start,
         )
         return int(made[0][0] or 0) if made else 0
+
+
+def _make(client: SqlClientBase[Any], statement: str) -> None:
+    """Make what may be there already; PostgreSQL stumbles where two runs make the same at once: then it is there."""
+    try:
+        client.execute_sql(statement)
+    except DatabaseException as error:
+        if "duplicate key" not in str(error) and "already exists" not in str(error):
+            raise
 
 
 def _memory(megabytes: int) -> dict[str, str]:

@@ -2,7 +2,10 @@
 
 import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
+import psycopg2
 import pytest
 from dlt.common.destination.exceptions import DestinationTerminalException
 from dlt.destinations.insert_job_client import InsertValuesLoadJob
@@ -51,3 +54,19 @@ def test_killed_while_dlt_made_its_folders(destination: str, serve: Callable[...
             shutil.rmtree(warehouse.working_dir / VENDOR / folder)
         summary = sync(Warehouse(destination, clock=clock), vendors=[VENDOR], clock=clock)
         assert summary.exit_code == 0, (folder, summary.as_dict())
+
+
+def test_two_runs_make_the_same_schema_at_once(postgres: str, clock: FakeClock) -> None:
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    with closing(psycopg2.connect(postgres)) as other, closing(psycopg2.connect(postgres)) as watcher:
+        watcher.autocommit = True
+        look = watcher.cursor()
+        other.cursor().execute("CREATE SCHEMA ops")
+        with ThreadPoolExecutor(1) as pool:
+            prepared = pool.submit(Warehouse("postgres", clock=clock).prepare)
+            look.execute(waiting)
+            while look.fetchone() == (0,):
+                assert not prepared.done(), prepared.result()
+                look.execute(waiting)
+            other.commit()
+            prepared.result()
