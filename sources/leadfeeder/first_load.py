@@ -18,6 +18,20 @@ T = TypeVar("T")
 Other = TypeVar("Other")
 
 
+def load_of_account(
+    visits_per_day: float, companies_per_day: float, feeds: int, lists: int, *, capped: bool = False
+) -> Load:
+    """What an account of so many visits, and companies that are new in a week, a day takes."""
+    # the account's details, feeds, tags and lists; of each month its usage, its companies and those of its feeds,
+    # which are taken to hold half of them each
+    return Load(
+        once=3 + len(SCOPES) + lists,
+        per_day=(visits_per_day + companies_per_day * (1 + feeds / 2)) / PAGE_SIZE,
+        per_month=2 + feeds,
+        capped=capped,
+    )
+
+
 def first_load(found: Settings, run: Run) -> FirstLoad:
     """An estimate, from the vendor's counts of visits and companies, and the lists of feeds and lists."""
     client = Api(run.session, lambda _: None)
@@ -28,14 +42,8 @@ def first_load(found: Settings, run: Run) -> FirstLoad:
         companies = _bought(lambda: client.companies_of(account, week, meter), 0)
         feeds: list[Json] = _bought(lambda: client.listed(api.CUSTOM_FEEDS, meter, params, paged=False), [])
         lists: list[Json] = _bought(lambda: client.listed(api.LISTS, meter, params), [])
-        # the account's details, feeds, tags and lists; of each month its usage, its companies and those of its feeds,
-        # which are taken to hold half of them each
-        return Load(
-            once=3 + len(SCOPES) + len(lists),
-            per_day=((visits or 0) + (companies or 0) * (1 + len(feeds) / 2)) / WEEK / PAGE_SIZE,
-            per_month=2 + len(feeds),
-            capped=visits is None or companies is None,
-        )
+        capped = visits is None or companies is None
+        return load_of_account((visits or 0) / WEEK, (companies or 0) / WEEK, len(feeds), len(lists), capped=capped)
 
     load, what = of_accounts(run, load_of)
     return FirstLoad(load + Load(once=1), found.requests_per_second, f"visits, companies, feeds and lists: {what}")

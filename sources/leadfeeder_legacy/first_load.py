@@ -14,6 +14,17 @@ from .source import Settings
 REQUESTS_PER_EXPORT = 4
 
 
+def load_of_account(visits_per_day: float, feeds: int, *, capped: bool = False) -> Load:
+    """What an account of so many visits a day takes; a day is taken to have as many leads as visits."""
+    return Load(
+        once=2,
+        per_day=pages(visits_per_day, PAGE_SIZE) + visits_per_day / PAGE_SIZE,
+        per_month=feeds * REQUESTS_PER_EXPORT,
+        exports_per_month=feeds,
+        capped=capped,
+    )
+
+
 def first_load(found: Settings, run: Run) -> FirstLoad:
     """An estimate, from a page of leads and the list of feeds of each account."""
     client = Api(run.session)
@@ -27,14 +38,7 @@ def first_load(found: Settings, run: Run) -> FirstLoad:
         visits = sum((lead.get("attributes") or {}).get("visits") or 1 for lead in page.items)
         per_day = leads * visits / max(len(page.items), 1) / WEEK
         feeds = [feed for feed in client.custom_feeds(account, meter) if chosen is None or str(feed["id"]) in chosen]
-        # a day has no more leads than visits
-        return Load(
-            once=2,
-            per_day=pages(per_day, PAGE_SIZE) + per_day / PAGE_SIZE,
-            per_month=len(feeds) * REQUESTS_PER_EXPORT,
-            exports_per_month=len(feeds),
-            capped=last >= CEILING_PAGES,
-        )
+        return load_of_account(per_day, len(feeds), capped=last >= CEILING_PAGES)
 
     load, what = of_accounts(run, load_of)
     return FirstLoad(
