@@ -430,11 +430,18 @@ def _resolve(destination: str, path: Path | None = None) -> tuple[Any, Place]:
         identity = f"postgres {server.host}:{server.port}/{server.database}"
         return dlt.destinations.postgres(server), Place(identity)
     try:
-        return Destination.from_reference(destination), Place(destination)
+        found = Destination.from_reference(destination)
+        strategies = found.capabilities().supported_merge_strategies or ()
     except Exception as error:
         raise SettingError(
             f"there is no destination {destination!r}", remedy="choose duckdb, postgres or another destination of dlt's"
         ) from error
+    if "delete-insert" not in strategies:
+        # dlt would append, and every day that is read again would be there twice
+        raise SettingError(
+            f"{destination} cannot replace a day that is read again", remedy="choose duckdb, postgres or another database"
+        )
+    return found, Place(destination)
 
 
 def _follow(vendor: str, table: Table, newest: Newest) -> str:

@@ -106,6 +106,7 @@ def test_no_vendor_is_configured() -> None:
         (["--max-wait", "soon"], ["--max-wait", "soon"]),
         (["--max-wait", "nan"], ["--max-wait", "nan"]),
         (["--destination", "nowhere"], ["nowhere", "duckdb", "postgres"]),
+        (["--destination", "filesystem"], ["filesystem cannot replace a day", "duckdb", "postgres"]),
         (["--destination", "postgres"], ["destination.postgres.credentials", "postgresql://"]),
     ],
     ids=lambda value: " ".join(value).removeprefix("--") if isinstance(value, list) else None,
