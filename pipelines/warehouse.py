@@ -430,7 +430,7 @@ def _resolve(destination: str, path: Path | None = None) -> tuple[Any, Place]:
         identity = f"postgres {server.host}:{server.port}/{server.database}"
         return dlt.destinations.postgres(server), Place(identity)
     try:
-        found = Destination.from_reference(destination)
+        found: Any = Destination.from_reference(destination)
         strategies = found.capabilities().supported_merge_strategies or ()
     except Exception as error:
         raise SettingError(
@@ -439,7 +439,8 @@ def _resolve(destination: str, path: Path | None = None) -> tuple[Any, Place]:
     if "delete-insert" not in strategies:
         # dlt would append, and every day that is read again would be there twice
         raise SettingError(
-            f"{destination} cannot replace a day that is read again", remedy="choose duckdb, postgres or another database"
+            f"{destination} cannot replace a day that is read again",
+            remedy="choose duckdb, postgres or another database",
         )
     return found, Place(destination)
 
