@@ -103,6 +103,9 @@ class House:
             patch.chdir(self.folder)
             for name, value in self.settings.items():
                 patch.setenv(name, value)
+            # few rows make several pages
+            for name in ("leadfeeder", "leadfeeder_legacy"):
+                patch.setattr(f"sources.{name}.api.PAGE_SIZE", 3)
             yield
 
     def sync(self, *, max_wait: timedelta = timedelta(hours=1)) -> Summary:
@@ -143,15 +146,6 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Build]:
             return House(CASES[vendor], tmp_path_factory.mktemp("house"), sandbox, clock)
 
         yield make
-
-
-@pytest.fixture(autouse=True, scope="session")
-def _small_pages() -> Iterator[None]:
-    """Few rows make several pages."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("leadfeeder", "leadfeeder_legacy"):
-            patch.setattr(f"sources.{name}.api.PAGE_SIZE", 3)
-        yield
 
 
 @pytest.fixture(scope="session")
