@@ -76,9 +76,9 @@ def test_another_transform_is_at_work(warehouse: Warehouse) -> None:
 
 @pytest.mark.parametrize("command", [["transform"], ["sync", "--transform"]])
 def test_a_destination_that_has_no_models(command: list[str]) -> None:
-    ended = leadhouse(*command, "--destination", "filesystem")
+    ended = leadhouse(*command, "--destination", "motherduck")
     assert ended.exit_code == USAGE
-    assert "the models are not written for filesystem" in ended.stderr
+    assert "the models are not written for motherduck" in ended.stderr
 
 
 # ---- what the project says of itself

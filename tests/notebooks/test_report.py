@@ -104,7 +104,8 @@ def test_sites_that_nobody_visited(in_duckdb: House, house: Path, monkeypatch: p
         (
             ["--destination", "filesystem"],
             2,
-            "leadhouse: filesystem cannot replace a day that is read again; choose duckdb, postgres or another database",
+            "leadhouse: filesystem cannot replace a day that is read again; choose duckdb, postgres or another "
+            "database",
         ),
         (
             ["--month", "2020-01"],
