@@ -1,4 +1,4 @@
-"""One rate budget per secret, shared by every thread that uses it.
+"""One rate budget per secret, shared by every thread that uses it, and by every machine that has the same database.
 
 Rates are windows that slide (pyrate-limiter's log of requests), a hundredth longer than documented, so that a request
 that was delayed on its way never falls into the vendor's next window as one too many. What a vendor's answer says is
@@ -7,14 +7,17 @@ left can only lower the budget.
 
 import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Protocol
 
-from pyrate_limiter import InMemoryBucket, Rate, RateItem
+from pyrate_limiter import AbstractBucket, InMemoryBucket, Rate, RateItem
 
 from .clock import Clock
-from .errors import LimitError, QuotaError
+from .errors import LimitError, QuotaError, SourceError
+from .shared_budget import LOOK_AGAIN, AwayError, SharedDatabase
 
 MARGIN = 1.01
 
@@ -27,11 +30,22 @@ class Limit:
     per: timedelta
 
 
+class Counter(Protocol):
+    """Where the requests of the last windows are counted."""
+
+    def turn(self, *, alone: bool = True) -> AbstractContextManager[tuple[AbstractBucket, int]]:
+        """The bucket and its clock's time in milliseconds; with `alone`, nobody else takes from it meanwhile."""
+
+    def close(self) -> None: ...
+
+
 class Budget:
     """What one secret may ask for.
 
     `patience` bounds the time that a run waits for its turn, all waits together. `quota` tells, when it is first
-    needed, how many requests are left of a quota that outlasts the run.
+    needed, how many requests are left of a quota that outlasts the run. With `shared`, the limits hold for all budgets
+    of this `kind` in that database, together; what an answer says is left, or how long to wait, is heard by the one
+    that asked.
     """
 
     def __init__(
@@ -40,6 +54,8 @@ class Budget:
         clock: Clock,
         patience: timedelta | None = None,
         quota: Callable[[], int] | None = None,
+        shared: SharedDatabase | None = None,
+        kind: str = "requests",
     ) -> None:
         self.limits = limits
         self._clock = clock
@@ -51,7 +67,13 @@ class Budget:
         self._quota = quota
         self._quota_left: float | None = None if quota else math.inf
         rates = [Rate(limit.requests, int(limit.per.total_seconds() * 1000 * MARGIN)) for limit in limits]
-        self._bucket = InMemoryBucket(rates)
+        self._longest = max(int(rate.interval) for rate in rates)
+        self._leak_at = 0
+        self._counter: Counter = shared.counter(kind, rates) if shared else _Own(rates, clock)
+
+    def close(self) -> None:
+        """Nothing is taken from now on where the budget is shared."""
+        self._counter.close()
 
     @property
     def pause(self) -> float:
@@ -61,10 +83,21 @@ class Budget:
             told = self._left_until if self._left <= 0 else 0.0
             waits = [self._held_until - now, told - now]
             if not 0 < told <= now:
-                for rate in self._bucket.rates:
-                    oldest = self._bucket.peek(int(rate.limit) - 1)
-                    waits.append((oldest.timestamp + int(rate.interval)) / 1000 - now if oldest else 0.0)
+                waits.append(self._counted())
             return max(*waits, 0.0)
+
+    def _counted(self) -> float:
+        """Seconds until the windows have room for one more request; 0 where nobody can tell."""
+        waits = [0.0]
+        try:
+            with self._counter.turn(alone=False) as (bucket, tick):
+                for rate in bucket.rates:
+                    oldest = bucket.peek(int(rate.limit) - 1)
+                    assert oldest is None or isinstance(oldest, RateItem)
+                    waits.append((oldest.timestamp + int(rate.interval) - tick) / 1000 if oldest else 0.0)
+        except (AwayError, SourceError):
+            return 0.0
+        return max(waits)
 
     def acquire(self) -> float:
         """Wait until one more request may be made; returns the seconds waited. Raises LimitError and QuotaError."""
@@ -96,7 +129,7 @@ class Budget:
     def take(self) -> float:
         """Take one request without waiting; returns 0, or the seconds after which to try again.
 
-        Raises QuotaError.
+        Raises QuotaError, also where a shared budget cannot be had any more, and SettingError where it never could.
         """
         if self._quota_left is None and self._quota is not None:
             self._quota_left = self._quota()
@@ -109,18 +142,51 @@ class Budget:
                 # never less than a clock can tell apart
                 return max(self._held_until - now, 0.001)
             lowered = now < self._left_until
-            if not lowered and self._left <= 0:
-                # the vendor said that nothing was left, and when that ends: its window is new
-                self._left = math.inf
-                self._bucket.flush()
             if lowered and self._left <= 0:
                 return max(self._left_until - now, 0.001)
-            item = RateItem("request", int(now * 1000))
-            if self._bucket.put(item):
-                self._bucket.leak(item.timestamp)
+            # the vendor said that nothing was left, and when that ends: its window is new
+            turned = self._left_until if self._left <= 0 else 0.0
+            try:
+                wait = self._count(turned, now)
+            except AwayError:
+                return LOOK_AGAIN
+            if turned:
+                self._left = math.inf
+            if not wait:
                 self._quota_left -= 1
                 self._left -= lowered
-                return 0.0
-            wait = self._bucket.waiting(item)
-            assert isinstance(wait, int)  # an in-memory bucket is never asynchronous
-            return max(wait, 1) / 1000
+            return wait
+
+    def _count(self, turned: float, now: float) -> float:
+        """Count one request; returns 0, or the seconds after which the windows have room for it.
+
+        `turned` is when a window began that the vendor had told of, or 0.
+        """
+        with self._counter.turn() as (bucket, tick):
+            if turned:
+                # what was taken before, by anybody, is of a window of the vendor's that has ended
+                bucket.leak(tick - int((now - turned) * 1000) + self._longest)
+            item = RateItem("request", tick)
+            if not bucket.put(item):
+                wait = bucket.waiting(item)
+                assert isinstance(wait, int)  # none of the buckets is asynchronous
+                return max(wait, 1) / 1000
+            if tick >= self._leak_at:
+                bucket.leak(tick)
+                self._leak_at = tick + self._longest
+        return 0.0
+
+
+class _Own:
+    """The requests of this process."""
+
+    def __init__(self, rates: list[Rate], clock: Clock) -> None:
+        self._bucket = InMemoryBucket(rates)
+        self._clock = clock
+
+    @contextmanager
+    def turn(self, *, alone: bool = True) -> Iterator[tuple[AbstractBucket, int]]:  # noqa: ARG002 — a budget has a lock
+        yield self._bucket, int(self._clock.monotonic() * 1000)
+
+    def close(self) -> None:
+        """Nothing is held."""

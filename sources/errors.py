@@ -69,7 +69,7 @@ class RequestError(TerminalError):
 
 
 class QuotaError(TerminalError):
-    """A quota of the vendor's, or a budget that was set, is used up: nothing more of this vendor is tried."""
+    """A quota of the vendor's, or a budget that was set, is used up or gone: nothing more of this vendor is tried."""
 
 
 class CeilingError(TerminalError):
