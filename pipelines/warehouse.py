@@ -9,10 +9,11 @@ import logging
 import random
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from copy import copy
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -81,11 +82,18 @@ class Place:
 class Warehouse:
     """A destination by its dlt name; `path` is a DuckDB file other than the one that is set.
 
-    `max_wait` bounds how long it waits for whoever holds the DuckDB file.
+    `max_wait` bounds how long it waits for whoever holds the DuckDB file. With `read_only`, other readers may have it
+    open meanwhile.
     """
 
     def __init__(
-        self, destination: str, *, clock: Clock, max_wait: timedelta = timedelta(hours=1), path: Path | None = None
+        self,
+        destination: str,
+        *,
+        clock: Clock,
+        max_wait: timedelta = timedelta(hours=1),
+        path: Path | None = None,
+        read_only: bool = False,
     ) -> None:
         self.name = destination
         self._clock = clock
@@ -94,9 +102,18 @@ class Warehouse:
         self._turn = threading.Lock()
         self._mine = threading.local()
         self.destination, self.place = _resolve(destination, path)
+        _remember_capabilities(self.destination)
+        self._read_only = read_only and destination == "duckdb"
+        if self._read_only:
+            self.destination.config_params["credentials"].read_only = True
         digest = hashlib.sha256(self.place.identity.encode()).hexdigest()[:16]
         self.working_dir = Path(get_dlt_pipelines_dir()) / "leadhouse" / digest
         self._load_lock = filelock.FileLock(self._lock_file("load"), timeout=self._max_wait, thread_local=False)
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is anything to read: only a file can be missing."""
+        return self.place.path is None or self.place.path.exists()
 
     def pipeline(self, vendor: str) -> dlt.Pipeline:
         """The vendor's dlt pipeline: dataset and pipeline are named after the vendor."""
@@ -164,7 +181,8 @@ class Warehouse:
         deadline = self._clock.monotonic() + self._max_wait
         with self._turn:
             try:
-                with self._load_lock, self._held(deadline) as client:
+                # whoever only reads is in no loader's way for long
+                with nullcontext() if self._read_only else self._load_lock, self._held(deadline) as client:
                     yield client
             except filelock.Timeout:
                 raise WarehouseError(
@@ -235,15 +253,18 @@ class Warehouse:
                 _make(client, f"CREATE SCHEMA IF NOT EXISTS {vendor}")
                 _make(client, f"CREATE TABLE IF NOT EXISTS {vendor}.{table.name} ({columns})")
 
-    def put(self, vendor: str, table: Table, row: Mapping[str, object]) -> None:
-        """Write one row of a ledger, in place of the row with its key."""
+    def put(
+        self, vendor: str, table: Table, row: Mapping[str, object] | None, *instead_of: Mapping[str, object]
+    ) -> None:
+        """Write one row of a ledger, or none, in place of the rows with the keys of `instead_of`, at once."""
+        one = " AND ".join(f"{key} = %s" for key in table.key)
         with self.open() as client:
             self._swap(
                 client,
                 f"{vendor}.{table.name}",
-                " AND ".join(f"{key} = %s" for key in table.key),
-                [row[key] for key in table.key],
-                [[row[column.name] for column in table.columns]],
+                " OR ".join(f"({one})" for _ in instead_of),
+                [former[key] for former in instead_of for key in table.key],
+                [[row[column.name] for column in table.columns]] if row is not None else [],
             )
 
     def query(self, sql: str, *arguments: object) -> list[tuple[Any, ...]]:
@@ -370,8 +391,11 @@ class WarehouseLedger:
         rows = self._warehouse.query(f"SELECT DISTINCT {listed} FROM {self._vendor}.{table.name}")  # noqa: S608 — own names
         return [dict(zip(names, row, strict=True)) for row in rows]
 
-    def put(self, table: Table, row: Mapping[str, object]) -> None:
-        self._warehouse.put(self._vendor, table, row)
+    def put(self, table: Table, row: Mapping[str, object], instead_of: Mapping[str, object] | None = None) -> None:
+        self._warehouse.put(self._vendor, table, row, row, *([instead_of] if instead_of is not None else []))
+
+    def remove(self, table: Table, row: Mapping[str, object]) -> None:
+        self._warehouse.put(self._vendor, table, None, row)
 
     def requests_since(self, start: datetime) -> int:
         made = self._warehouse.query(
@@ -380,6 +404,20 @@ class WarehouseLedger:
             start,
         )
         return int(made[0][0] or 0) if made else 0
+
+
+def _remember_capabilities(destination: Any) -> None:
+    """dlt reads all its settings each time it asks what a destination can do: some fifty times a piece."""
+    ask = destination.capabilities
+    known = cache(ask)
+
+    def capabilities(config: Any = None, naming: Any = None) -> Any:
+        if config is None and not (naming and naming.is_case_sensitive):
+            # whoever is told changes what it is told
+            return copy(known())
+        return ask(config, naming)
+
+    destination.capabilities = capabilities
 
 
 def _make(client: SqlClientBase[Any], statement: str) -> None:

@@ -15,11 +15,17 @@ from .tables import Table
 
 
 class Ledger(Protocol):
-    """Rows of tables by their key. What `put` was given is committed when it returns."""
+    """Rows of tables by their key. What `put` and `remove` were given is committed when they return."""
 
     def rows(self, table: Table) -> list[dict[str, Any]]: ...
 
-    def put(self, table: Table, row: Mapping[str, object]) -> None: ...
+    def put(self, table: Table, row: Mapping[str, object], instead_of: Mapping[str, object] | None = None) -> None:
+        """Write a row in place of the one with its key, and of the one with the key of `instead_of`."""
+        ...
+
+    def remove(self, table: Table, row: Mapping[str, object]) -> None:
+        """Take the row with the key of `row` away."""
+        ...
 
     def requests_since(self, start: datetime) -> int:
         """The requests that all runs of the vendor together have made."""
@@ -35,8 +41,13 @@ class MemoryLedger:
     def rows(self, table: Table) -> list[dict[str, Any]]:
         return [row for key, row in self._rows.items() if key[0] == table.name]
 
-    def put(self, table: Table, row: Mapping[str, object]) -> None:
+    def put(self, table: Table, row: Mapping[str, object], instead_of: Mapping[str, object] | None = None) -> None:
+        if instead_of is not None:
+            self.remove(table, instead_of)
         self._rows[(table.name, *(row[name] for name in table.key))] = dict(row)
+
+    def remove(self, table: Table, row: Mapping[str, object]) -> None:
+        self._rows.pop((table.name, *(row[name] for name in table.key)), None)
 
     def requests_since(self, start: datetime) -> int:  # noqa: ARG002 — it remembers none
         return 0

@@ -21,6 +21,7 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 import ijson
 import pyarrow as pa
@@ -279,23 +280,38 @@ class Exports:
             "start_date": job.days.first.isoformat(),
             "end_date": job.days.last.isoformat(),
         }
+        # should this process end before the answer is recorded, this row is what remains
         draft = ExportRequest(
-            "", job.account.id, job.feed, job.days.first, job.days.last, "", None, sent, attempts=job.attempts
+            id=f"unclear-{uuid.uuid4()}",
+            account_id=job.account.id,
+            custom_feed_id=job.feed,
+            start_date=job.days.first,
+            end_date=job.days.last,
+            status=Status.UNCLEAR,
+            created_at=None,
+            submitted_at=sent,
+            finished_at=sent,
+            attempts=job.attempts,
+            error="no answer was recorded; it may have been taken",
         )
+        await self._record(draft)
         try:
             document = await self._call(self._session.post, PATH, form, meter=job.lane.meter)
         except NotNowError as refused:
+            await self._call(self._ledger.remove, tables.EXPORT_REQUESTS, asdict(draft))
             job.attempts -= 1
             job.due = self._clock.monotonic() + refused.pause
             return
         except UnclearError as error:
-            lost = replace(draft, id=f"unclear-{uuid.uuid4()}", status=Status.UNCLEAR, finished_at=sent)
-            await self._record(replace(lost, error=error.message))
+            await self._record(replace(draft, error=error.message))
             self._later(job)
             log.warning("%s: %s; it may have been taken and is asked for again", job.place, error.message)
             return
-        request = _answered(draft, document)
-        await self._record(request)
+        except SourceError:
+            await self._call(self._ledger.remove, tables.EXPORT_REQUESTS, asdict(draft))
+            raise
+        request = _answered(replace(draft, finished_at=None, error=None), document)
+        await self._call(self._ledger.put, tables.EXPORT_REQUESTS, asdict(request), asdict(draft))
         job.request = request
         job.pause = FIRST_WAIT
         self._later(job)
@@ -311,7 +327,7 @@ class Exports:
             )
         try:
             document = await self._call(
-                self._session.get, f"{PATH}/{job.request.id}", meter=job.lane.meter, check=_check
+                self._session.get, f"{PATH}/{quote(job.request.id, safe='')}", meter=job.lane.meter, check=_check
             )
         except (AccessError, RequestError) as error:
             await self._finish(job, Status.GIVEN_UP, error.message)
