@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 
 from sources.clock import Clock
 from sources.errors import SourceError
@@ -21,20 +22,23 @@ class Finding:
     says: str
 
 
-def check(destination: str, clock: Clock) -> Iterator[Finding]:
-    """Try every vendor and the destination; the sentence of a failure ends with its remedy."""
+def check(destination: str, clock: Clock, max_wait: timedelta = Vendor.patience) -> Iterator[Finding]:
+    """Try every vendor and the destination; the sentence of a failure ends with its remedy.
+
+    `max_wait` is how long a vendor's limit, or whoever holds the DuckDB file, is waited for.
+    """
     for vendor in VENDORS.values():
-        yield _vendor(vendor, clock)
-    yield _destination(destination, clock)
+        yield _vendor(vendor, clock, max_wait)
+    yield _destination(destination, clock, max_wait)
 
 
-def _vendor(vendor: Vendor, clock: Clock) -> Finding:
+def _vendor(vendor: Vendor, clock: Clock, max_wait: timedelta) -> Finding:
     try:
         settings = vendor.package.settings()
         if not getattr(settings, vendor.secret):
             return Finding(vendor.name, None, f"set {vendor.secret_setting} to turn it on")
         run = vendor.package.open_run(
-            settings, clock=clock, ledger=MemoryLedger(), asked=Asked(), max_wait=vendor.patience, wait=False
+            settings, clock=clock, ledger=MemoryLedger(), asked=Asked(), max_wait=max_wait, wait=False
         )
         try:
             accounts = ", ".join(account.id for account in run.accounts)
@@ -46,9 +50,9 @@ def _vendor(vendor: Vendor, clock: Clock) -> Finding:
     return Finding(vendor.name, True, f"the key works; accounts: {accounts or 'none'}; streams: {streams}")
 
 
-def _destination(destination: str, clock: Clock) -> Finding:
+def _destination(destination: str, clock: Clock, max_wait: timedelta) -> Finding:
     try:
-        warehouse = Warehouse(destination, clock=clock, max_wait=Vendor.patience)
+        warehouse = Warehouse(destination, clock=clock, max_wait=max_wait)
         warehouse.prepare()
     except SourceError as error:
         return Finding(destination, False, str(error))

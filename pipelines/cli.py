@@ -1,7 +1,7 @@
 """Words, options and exit codes. What the commands do is in the modules beside this one, imported when needed."""
 
 import gc
-import json
+import logging
 import os
 import signal
 import sys
@@ -10,19 +10,18 @@ from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
-from .environment import set_up
+from . import printing
+from .environment import set_up, warn_of_readers
+from .printing import err
 
-if TYPE_CHECKING:
-    from .sync import Summary
-    from .transform import Transformed
+log = logging.getLogger(__name__)
 
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+GOODBYE = "interrupted; what was committed is kept"
 
 app = typer.Typer(
     name="leadhouse",
@@ -31,9 +30,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-# in a file or a pipe a table is as wide as it needs to be
-out = Console(width=None if sys.stdout.isatty() else 160)
-err = Console(stderr=True)
 
 Vendors = Annotated[
     list[str] | None, typer.Argument(metavar="[VENDOR]...", help="All configured ones if none is named.")
@@ -41,6 +37,7 @@ Vendors = Annotated[
 Destination = Annotated[str, typer.Option(help="duckdb, postgres, or another destination of dlt's.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout; logs go to stderr.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Log every step, and show tracebacks.")]
+LogJson = Annotated[bool, typer.Option("--log-json", help="Log one JSON object per line on stderr.")]
 MaxWait = Annotated[str, typer.Option(help="Longest wait for a vendor's limit or for the DuckDB file: 90s, 15m, 2h.")]
 
 
@@ -64,16 +61,22 @@ def sync(
     then_transform: Annotated[
         bool, typer.Option("--transform", help="Build and test the SQL models at the end.")
     ] = False,
+    alert_slack: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Post to this Slack webhook what was not loaded; nothing if all was."),
+    ] = None,
     as_json: Json = False,
     debug: Debug = False,
+    log_json: LogJson = False,
 ) -> None:
     """Load what is new since the last run; with --from and --to exactly those days, leaving the position alone."""
-    with _command(debug=debug):
+    with _command(debug=debug, log_json=log_json):
         from sources.clock import Clock
         from sources.settings import span
         from sources.streams import Asked
 
         from . import options
+        from .alert import Alert
         from .progress import Display
         from .sync import sync as run
         from .transform import require_models, transform_after_sync
@@ -83,35 +86,38 @@ def sync(
         gc.freeze()
         gc.set_threshold(50_000, 20, 20)
         clock = Clock()
-        asked = Asked(
-            days=options.days(first, last, clock.now().date()),
-            streams=frozenset(stream) if stream else None,
-            accounts=frozenset(account) if account else None,
-        )
-        patience = span("--max-wait", max_wait)
-        warehouse = Warehouse(destination, clock=clock, max_wait=patience)
-        if then_transform:
-            require_models(warehouse)
-        with Display(err) as display:
-            summary = run(
-                warehouse,
-                vendors=vendors or (),
-                asked=asked,
-                clock=clock,
-                max_wait=patience,
-                wait=wait,
-                watch=display.watch,
+        with Alert(alert_slack) as alert:
+            warn_of_readers()
+            asked = Asked(
+                days=options.days(first, last, clock.now().date()),
+                streams=frozenset(stream) if stream else None,
+                accounts=frozenset(account) if account else None,
             )
-        if not as_json:
-            _print_summary(summary)
-        # where nothing was tried, there is nothing new to build on
-        built = transform_after_sync(warehouse) if then_transform and summary.exit_code != USAGE else None
-        code = summary.exit_code or (built.exit_code if built else OK)
+            patience = span("--max-wait", max_wait)
+            warehouse = Warehouse(destination, clock=clock, max_wait=patience)
+            if then_transform:
+                require_models(warehouse)
+            with Display(err, quiet=log_json) as display:
+                summary = run(
+                    warehouse,
+                    vendors=vendors or (),
+                    asked=asked,
+                    clock=clock,
+                    max_wait=patience,
+                    wait=wait,
+                    watch=display.watch,
+                )
+            if not as_json:
+                printing.summary(summary)
+            # where nothing was tried, there is nothing new to build on
+            built = transform_after_sync(warehouse) if then_transform and summary.exit_code != USAGE else None
+            code = summary.exit_code or (built.exit_code if built else OK)
+            alert.tell(summary, built, code)
         if as_json:
             more = {"transform": built.as_dict(), "exit_code": code} if built else {}
-            _print_json(summary.as_dict() | more)
+            printing.as_json(summary.as_dict() | more)
         elif built:
-            _print_models(built)
+            printing.models(built)
         _exit(code)
 
 
@@ -124,61 +130,55 @@ def transform(
     max_wait: MaxWait = "1h",
     as_json: Json = False,
     debug: Debug = False,
+    log_json: LogJson = False,
 ) -> None:
     """Build the SQL models (schemas staging and marts) from what is loaded, and test them."""
-    with _command(debug=debug):
+    with _command(debug=debug, log_json=log_json):
         from sources.clock import Clock
         from sources.settings import span
 
         from .transform import transform as build
-        from .warehouse import BusyError, Warehouse
+        from .warehouse import Warehouse
 
         warehouse = Warehouse(destination, clock=Clock(), max_wait=span("--max-wait", max_wait))
-        try:
-            built = build(warehouse, full_refresh=full_refresh)
-        except BusyError as error:
-            _fail(error, USAGE, debug=debug)
+        built = build(warehouse, full_refresh=full_refresh)
         if as_json:
-            _print_json(built.as_dict())
+            printing.as_json(built.as_dict())
         else:
-            _print_models(built)
+            printing.models(built)
         _exit(built.exit_code)
 
 
 @app.command()
-def status(destination: Destination = "duckdb", as_json: Json = False, debug: Debug = False) -> None:
-    """Show how far each vendor, account and stream is loaded, and what is known to be incomplete."""
-    with _command(debug=debug):
+def status(
+    destination: Destination = "duckdb",
+    max_wait: MaxWait = "1h",
+    as_json: Json = False,
+    debug: Debug = False,
+    log_json: LogJson = False,
+) -> None:
+    """Show how far each vendor, account and stream is loaded; exit 1 where one is older than [freshness] allows."""
+    with _command(debug=debug, log_json=log_json):
         from dataclasses import asdict
 
         from sources.clock import Clock
+        from sources.settings import span
 
+        from .freshness import max_ages
         from .status import status as read
         from .warehouse import Warehouse
 
         clock = Clock()
-        lines = read(Warehouse(destination, clock=clock), clock.now())
+        warehouse = Warehouse(destination, clock=clock, max_wait=span("--max-wait", max_wait), read_only=True)
+        lines = read(warehouse, clock.now())
         if as_json:
-            _print_json({"streams": [asdict(line) for line in lines]})
-            return
-        if not lines:
-            out.print("Nothing has been loaded yet: type `leadhouse sync`.")
-            return
-        table = _table("vendor", "account", "stream", "loaded", "rows", "last run", "incomplete days")
-        for line in lines:
-            table.add_row(
-                line.vendor,
-                line.account_id or "",
-                line.stream,
-                f"{line.loaded_from} … {line.loaded_until}" if line.loaded_until else "",
-                f"{line.rows:,}",
-                f"{line.last_run_at:%Y-%m-%d %H:%M} {line.last_run_status}" if line.last_run_at else "",
-                ", ".join(line.incomplete_days),
-            )
-        out.print(table)
-        for line in lines:
-            for request in line.pending:
-                out.print(f"export request of account {line.account_id}: {request}", highlight=False, soft_wrap=True)
+            printing.as_json({"streams": [asdict(line) for line in lines]})
+        elif lines:
+            printing.status(lines)
+        else:
+            printing.plain("Nothing has been loaded yet: type `leadhouse sync`.")
+        # where something is expected, nothing at all is too old, too
+        _exit(FAILED if any(line.stale for line in lines) or (max_ages() and not lines) else OK)
 
 
 @app.command()
@@ -189,14 +189,15 @@ def report(
     ] = None,
     month: Annotated[str, typer.Option(metavar="YYYY-MM", help="The newest one that is loaded, if not given.")] = "",
     debug: Debug = False,
+    log_json: LogJson = False,
 ) -> None:
     """Write what happened on the site in a month as one HTML file that needs no network."""
-    with _command(debug=debug):
+    with _command(debug=debug, log_json=log_json):
         from . import options
         from .report import report as write
 
         written = write(destination, options.month(month), output)
-        out.print(f"{written.title}: {written.path}", soft_wrap=True, markup=False, highlight=False)
+        printing.plain(f"{written.title}: {written.path}")
 
 
 @app.command()
@@ -216,15 +217,17 @@ def init(
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Ask nothing: what is not given is left out.")] = False,
     debug: Debug = False,
+    log_json: LogJson = False,
 ) -> None:
     """Ask for keys and a first day, try them, write .dlt/secrets.toml, and say what the first load will take."""
-    with _command(debug=debug):
+    with _command(debug=debug, log_json=log_json):
         from sources.clock import Clock
 
         from . import options
         from .init import Given, pairs
         from .init import init as ask
 
+        warn_of_readers()
         keys = pairs("--key", key or [])
         given = Given(
             keys={vendor: values[-1] for vendor, values in keys.items()},
@@ -235,21 +238,25 @@ def init(
             unattended=yes,
         )
         command = ask(given, _Terminal(), Clock())
-        out.print(f"\nNow type:\n\n  {command}\n", markup=False, highlight=False)
+        printing.plain(f"\nNow type:\n\n  {command}\n")
 
 
 @app.command()
-def check(destination: Destination = "duckdb", debug: Debug = False) -> None:
+def check(
+    destination: Destination = "duckdb", max_wait: MaxWait = "2m", debug: Debug = False, log_json: LogJson = False
+) -> None:
     """Try each configured vendor's key and the destination."""
-    with _command(debug=debug):
+    with _command(debug=debug, log_json=log_json):
         from sources.clock import Clock
+        from sources.settings import span
 
         from .check import check as look
 
-        findings = list(look(destination, Clock()))
+        warn_of_readers()
+        findings = list(look(destination, Clock(), span("--max-wait", max_wait)))
         for finding in findings:
             mark = {True: "ok  ", False: "FAIL", None: "off "}[finding.ok]
-            out.print(f"{mark} {finding.subject}: {finding.says}", soft_wrap=True, markup=False, highlight=False)
+            printing.plain(f"{mark} {finding.subject}: {finding.says}")
         if all(finding.ok is None for finding in findings[:-1]):
             _exit(USAGE)
         _exit(FAILED if any(finding.ok is False for finding in findings) else OK)
@@ -266,9 +273,10 @@ def verify(
     max_wait: MaxWait = "1h",
     as_json: Json = False,
     debug: Debug = False,
+    log_json: LogJson = False,
 ) -> None:
     """Read some days again, write nothing, and print where vendor and warehouse differ."""
-    with _command(debug=debug):
+    with _command(debug=debug, log_json=log_json):
         from sources.clock import Clock
         from sources.settings import span
         from sources.streams import Asked
@@ -288,27 +296,37 @@ def verify(
         )
         patience = span("--max-wait", max_wait)
         warehouse = Warehouse(destination, clock=clock, max_wait=patience)
-        with Display(err) as display:
+        with Display(err, quiet=log_json) as display:
             found = compare(warehouse, chosen, asked=asked, clock=clock, max_wait=patience, watch=display.watch)
         if as_json:
-            _print_json(found.as_dict())
+            printing.as_json(found.as_dict())
         else:
             for line in found.lines():
-                out.print(line, soft_wrap=True, markup=False, highlight=False)
+                printing.plain(line)
         _exit(found.exit_code)
 
 
 @app.command()
-def recover(vendors: Vendors = None, destination: Destination = "duckdb", debug: Debug = False) -> None:
+def recover(
+    vendors: Vendors = None,
+    destination: Destination = "duckdb",
+    max_wait: MaxWait = "1h",
+    debug: Debug = False,
+    log_json: LogJson = False,
+) -> None:
     """Let go of load packages that cannot be loaded; the next sync reads their days again."""
-    with _command(debug=debug):
+    with _command(debug=debug, log_json=log_json):
         from sources.clock import Clock
+        from sources.settings import span
 
         from .recover import recover as clear
         from .warehouse import Warehouse
 
-        for vendor, packages in clear(Warehouse(destination, clock=Clock()), vendors or []).items():
-            out.print(f"{vendor}: {packages} load package(s) cleared" if packages else f"{vendor}: nothing was pending")
+        warehouse = Warehouse(destination, clock=Clock(), max_wait=span("--max-wait", max_wait))
+        for vendor, packages in clear(warehouse, vendors or []).items():
+            printing.plain(
+                f"{vendor}: {packages} load package(s) cleared" if packages else f"{vendor}: nothing was pending"
+            )
 
 
 @app.command()
@@ -342,37 +360,22 @@ def sandbox(
 
 
 @app.command()
-def demo(debug: Debug = False) -> None:
+def demo(debug: Debug = False, log_json: LogJson = False) -> None:
     """Sync the simulated vendors into leadhouse_demo.duckdb, transform, and look at it. No key, no network."""
-    with _command(debug=debug):
+    with _command(debug=debug, log_json=log_json):
         from sources.clock import Clock
 
         from .demo import demo as show
         from .progress import Display
 
-        with Display(err) as display:
+        with Display(err, quiet=log_json) as display:
             shown = show(Clock(), display.watch)
-        table = _table("table", "rows", numbers=("rows",))
-        for name, rows in shown.tables:
-            table.add_row(name, f"{rows:,}")
-        out.print(table)
-        for question, answer in shown.findings:
-            out.print(f"[bold]{question}[/bold] {answer}", highlight=False)
-        out.print(
-            f"\nAll of it is in {shown.database.name}. With a key of your own:\n\n"
-            "  export SOURCES__LEADFEEDER_LEGACY__API_TOKEN=…\n"
-            "  leadhouse check\n"
-            "  leadhouse sync\n",
-            markup=False,
-            highlight=False,
-        )
-        for error in shown.built.every_error:
-            out.print(error, soft_wrap=True, markup=False, highlight=False)
+        printing.demo(shown)
         _exit(shown.exit_code)
 
 
 @contextmanager
-def _command(*, debug: bool) -> Iterator[None]:
+def _command(*, debug: bool, log_json: bool) -> Iterator[None]:
     """What every command does with errors: one sentence, the right exit code, a traceback only when asked for."""
     from dlt.common.configuration.exceptions import ConfigurationException
 
@@ -380,20 +383,35 @@ def _command(*, debug: bool) -> Iterator[None]:
 
     from .progress import log_to
 
-    log_to(err, debug=debug)
+    log_to(err, debug=debug, as_json=log_json)
+
+    def fail(error: BaseException, code: int) -> NoReturn:
+        if log_json:
+            log.error("%s", printing.sentence(error), exc_info=error if debug else None)
+            raise typer.Exit(code) from error
+        if debug:
+            err.print_exception()
+        err.print(f"leadhouse: {printing.sentence(error)}", soft_wrap=True, markup=False, highlight=False)
+        raise typer.Exit(code) from error
+
     try:
         yield
     except (KeyboardInterrupt, typer.Abort):
-        err.print("interrupted; what was committed is kept", highlight=False)
+        if log_json:
+            log.error(GOODBYE)
+        else:
+            err.print(GOODBYE, highlight=False)
         _leave(INTERRUPTED)
     except (SettingError, ConfigurationException) as error:
-        _fail(error, USAGE, debug=debug)
+        fail(error, USAGE)
     except SourceError as error:
-        _fail(error, FAILED, debug=debug)
+        from .warehouse import BusyError
+
+        fail(error, USAGE if isinstance(error, BusyError) else FAILED)
     except typer.Exit:
         raise
     except Exception as error:  # noqa: BLE001 — a mistake of ours is one sentence for the user, too
-        _fail(error, FAILED, debug=debug)
+        fail(error, FAILED)
 
 
 class _Terminal:
@@ -404,17 +422,7 @@ class _Terminal:
         return answer
 
     def say(self, text: str) -> None:
-        out.print(text, soft_wrap=True, markup=False, highlight=False)
-
-
-def _fail(error: BaseException, code: int, *, debug: bool) -> NoReturn:
-    if debug:
-        err.print_exception()
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
-    # a first line that ends in a colon says what, the next one why
-    text = " ".join(lines[:2]) if lines[0].endswith(":") else lines[0]
-    err.print(f"leadhouse: {text}", soft_wrap=True, markup=False, highlight=False)
-    raise typer.Exit(code) from error
+        printing.plain(text)
 
 
 def _exit(code: int) -> None:
@@ -431,59 +439,6 @@ def _leave(code: int) -> NoReturn:
 
 def _terminate(_signum: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
-
-
-def _table(*columns: str, numbers: tuple[str, ...] = ("rows", "requests")) -> Table:
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for column in columns:
-        table.add_column(column, justify="right" if column in numbers else "left", overflow="fold")
-    return table
-
-
-def _print_summary(summary: "Summary") -> None:
-    table = _table("vendor", "account", "stream", "days", "status", "rows", "requests")
-    notes = [f"{name} is off: set {setting} to turn it on" for name, setting in summary.off.items()]
-    for vendor in summary.vendors:
-        if vendor.error:
-            notes.append(vendor.error)
-        for stream in vendor.streams:
-            days = f"{stream.window_start} … {stream.window_end}" if stream.window_start else ""
-            table.add_row(
-                vendor.vendor,
-                stream.account_id or "",
-                stream.stream,
-                days,
-                stream.status,
-                f"{stream.rows:,}",
-                f"{stream.requests:,}",
-            )
-            if stream.error:
-                notes.append(f"{stream.status}: {stream.error}")
-            notes += [f"{vendor.vendor}, account {stream.account_id}, {stream.stream}: {note}" for note in stream.notes]
-    if table.row_count:
-        out.print(table)
-    for note in notes:
-        out.print(note, soft_wrap=True, markup=False, highlight=False)
-
-
-def _print_models(built: "Transformed") -> None:
-    table = _table("model", "rows", "tests", "status")
-    for model in built.models:
-        passed = model.tests - model.tests_failed
-        table.add_row(
-            model.model,
-            "" if model.rows is None else f"{model.rows:,}",
-            f"{passed} of {model.tests} passed",
-            "ok" if model.status == "success" else model.status,
-        )
-    if table.row_count:
-        out.print(table)
-    for error in built.every_error:
-        out.print(error, soft_wrap=True, markup=False, highlight=False)
-
-
-def _print_json(document: dict[str, Any]) -> None:
-    sys.stdout.write(json.dumps(document, default=str) + "\n")
 
 
 if __name__ == "__main__":

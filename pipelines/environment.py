@@ -1,6 +1,15 @@
-"""What dlt is told before it is imported."""
+"""What dlt is told before it is imported, and who may read what it reads."""
 
+import logging
 import os
+import shlex
+from collections.abc import Iterable
+from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+# rights are kept elsewhere there
+IS_WINDOWS = os.name == "nt"
 
 
 def set_up() -> None:
@@ -10,3 +19,19 @@ def set_up() -> None:
     os.environ.setdefault("RUNTIME__LOG_LEVEL", "CRITICAL")
     # the staging dataset holds a copy of the last load otherwise
     os.environ.setdefault("LOAD__TRUNCATE_STAGING_DATASET", "true")
+
+
+def warn_of_readers() -> None:
+    """Warn of each file with secrets that others may read."""
+    for path in _secrets_files() if not IS_WINDOWS else ():
+        if path.stat().st_mode & 0o044:
+            log.warning("%s holds keys, and others may read it: chmod 600 %s", path, shlex.quote(str(path)))
+
+
+def _secrets_files() -> Iterable[Path]:
+    """The files that dlt reads secrets from: the folder's and, if there is one, the user's."""
+    from dlt.common.runtime.run_context import active
+
+    context = active()
+    paths = [Path(folder) / "secrets.toml" for folder in (context.settings_dir, context.global_dir)]
+    return {path.resolve(): path for path in reversed(paths) if path.is_file()}.values()

@@ -1,6 +1,9 @@
-"""How a sync looks while it runs: bars on a terminal, log lines elsewhere."""
+"""How a sync looks while it runs: bars on a terminal, log lines or JSON objects elsewhere."""
 
+import json
 import logging
+import re
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
 
@@ -10,18 +13,20 @@ from rich.text import Text
 
 from sources.runs import Run
 
+from .vendors import VENDORS
+
 
 class Display:
-    """One line per vendor on a terminal; nothing at all elsewhere, where the log speaks."""
+    """One line per vendor on a terminal; nothing at all elsewhere or with `quiet`, where the log speaks."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, *, quiet: bool = False) -> None:
         self._progress = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}"),
             _Counts(),
             TimeElapsedColumn(),
             console=console,
-            disable=not console.is_terminal,
+            disable=quiet or not console.is_terminal,
             transient=True,
         )
 
@@ -53,12 +58,36 @@ class _Counts(ProgressColumn):
         return Text(text)
 
 
-def log_to(console: Console, *, debug: bool) -> None:
-    """Send log lines to the console: above the bars on a terminal, plain and dated elsewhere."""
+class JsonLines(logging.Formatter):
+    """One JSON object per log line, with the vendor where the line is about one."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        message = record.getMessage()
+        line = {
+            "ts": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": message,
+        }
+        # lines begin with the vendor's name, or come from its package
+        words = re.findall(r"\w+", message.removeprefix("skipped: "))[:1] + record.name.split(".")
+        if vendor := next((word for word in words if word in VENDORS), None):
+            line["vendor"] = vendor
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False)
+
+
+def log_to(console: Console, *, debug: bool, as_json: bool = False) -> None:
+    """Send log lines to the console: above the bars on a terminal, plain and dated elsewhere, or as JSON anywhere."""
     root = logging.getLogger()
     level = logging.DEBUG if debug else logging.INFO
     handler: logging.Handler
-    if console.is_terminal:
+    if as_json:
+        handler = logging.StreamHandler(console.file)
+        handler.setFormatter(JsonLines())
+        logging.captureWarnings(capture=True)
+    elif console.is_terminal:
         from rich.logging import RichHandler
 
         handler = RichHandler(console=console, show_path=False, markup=False)

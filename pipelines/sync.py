@@ -5,6 +5,7 @@ is begun; the position moves with it. What a crash left behind is loaded before 
 """
 
 import logging
+import traceback
 import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -197,9 +198,13 @@ class _Sync:
         self._run_id = run_id
         self._clock = clock
         self._result = VendorResult(vendor.name)
+        # lanes that have been logged
+        self._told: set[int] = set()
 
     def run(self) -> VendorResult:
         name = self._vendor.name
+        began = self._clock.now()
+        log.info("%s: run %s begins", name, self._run_id)
         try:
             with self._warehouse.vendor_lock(name):
                 self._load_everything()
@@ -212,8 +217,8 @@ class _Sync:
             self._result.error = "interrupted" if self._clock.stopped else self._run.session.redact(_explain(error))
         except StoppedError:
             self._result.error = "interrupted"
-        except Exception as error:  # isolation: one vendor never stops the others
-            log.debug("unexpected", exc_info=error)
+        except Exception as error:  # noqa: BLE001 — isolation: one vendor never stops the others
+            log.debug("unexpected: %s", self._run.session.redact("".join(traceback.format_exception(error))))
             reason = self._run.session.redact(f"{type(error).__name__}: {error}").splitlines()[0]
             self._result.error = f"{name}: unexpected {reason}; please report this"
         finally:
@@ -221,6 +226,15 @@ class _Sync:
         if self._result.error:
             log.error("%s", self._result.error)
         self._result.streams = [_result(lane) for lane in self._run.lanes]
+        log.info(
+            "%s: run %s ends: %s, %s rows, %s requests, %.1f s",
+            name,
+            self._run_id,
+            "all is loaded" if self._result.exit_code == OK else "not all is loaded",
+            f"{sum(stream.rows for stream in self._result.streams):,}",
+            f"{self._run.session.total.requests:,}",
+            (self._clock.now() - began).total_seconds(),
+        )
         return self._result
 
     def _load_everything(self) -> None:
@@ -235,6 +249,7 @@ class _Sync:
                     self._load(pipeline)
                     self._run.committed()
                     self._record(pipeline)
+                self._tell()
         except BaseException:
             for lane in self._run.lanes:
                 if lane.finished_at is None:
@@ -245,6 +260,25 @@ class _Sync:
         with self._warehouse.open():
             self._warehouse.index(self._vendor.name, tables)
             self._warehouse.settle(self._vendor.name, tables, self._run.out_of_order)
+
+    def _tell(self) -> None:
+        """Log that a piece is loaded, and what the streams cost that ended with it."""
+        lanes = self._run.lanes
+        log.info("%s: a piece is loaded, %s rows so far", self._vendor.name, f"{sum(lane.rows for lane in lanes):,}")
+        for lane in lanes:
+            if lane.finished_at is None or id(lane) in self._told:
+                continue
+            self._told.add(id(lane))
+            log.info(
+                "%s: %s%s is %s: %s rows, %s requests, %.1f s",
+                self._vendor.name,
+                lane.stream,
+                f" of account {lane.account_id}" if lane.account else "",
+                _result(lane).status,
+                f"{lane.rows:,}",
+                f"{lane.meter.requests:,}",
+                (lane.finished_at - lane.started_at).total_seconds(),
+            )
 
     def _ready_pipeline(self) -> dlt.Pipeline:
         """The vendor's pipeline as the warehouse knows it, after what a crash left behind has been loaded."""

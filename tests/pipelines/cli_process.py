@@ -6,7 +6,9 @@ A process is forked off a server that has imported everything already: a start c
 import logging
 import multiprocessing
 import os
+import re
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -25,6 +27,12 @@ from pipelines.vendors import VENDORS
 from sandbox import Sandbox, World
 
 ROOT = Path(__file__).parents[2]
+VENDOR = "leadfeeder_legacy"
+SECRET = "SOURCES__LEADFEEDER_LEGACY__API_TOKEN"
+BASE_URL = "SOURCES__LEADFEEDER_LEGACY__BASE_URL"
+TOKEN = "sandbox-legacy-token"
+NO_PORT = "127.0.0.1:9"
+OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 PATIENCE = 20.0
 # the story ends before today: what has happened by now is the same whenever a run looks
 LAST_DAY = datetime.now(UTC).date() - timedelta(days=2)
@@ -104,6 +112,33 @@ def start(*arguments: str, piece: timedelta | None = None) -> Started:
     return Started(process, stdout, stderr)
 
 
+def assert_one_sentence(ended: Ended, *words: str) -> None:
+    """A failure says itself in one line, with these words in it, and says nothing else."""
+    assert ended.stdout == ""
+    assert re.fullmatch(r"leadhouse: [^\n]+\n", ended.stderr), ended.stderr
+    for word in words:
+        assert word in ended.stderr
+
+
+@contextmanager
+def held_by_another(path: Path, *, read_only: bool = True) -> Iterator[subprocess.Popen[str]]:
+    """Another program that has a DuckDB file open, until it is told to go."""
+    code = (
+        "import duckdb, sys\n"
+        f"connection = duckdb.connect({str(path)!r}, read_only={read_only})\n"
+        "print('open', flush=True)\nsys.stdin.readline()\nconnection.close()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "open\n"
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
 @contextmanager
 def simulated(world: World | None = None, *, latency: float = 0.0) -> Iterator[Sandbox]:
     """The vendors in real time and without limits; the story goes from FIRST_DAY to LAST_DAY."""
@@ -124,7 +159,7 @@ def settings(sandbox: Sandbox) -> dict[str, str]:
 @cache
 def _server() -> ForkServerContext:
     context = multiprocessing.get_context("forkserver")
-    modules = ("cli", "options", "progress", "status", "sync", "check", "recover")
+    modules = ("cli", "options", "progress", "status", "sync", "check", "recover", "alert")
     context.set_forkserver_preload(
         [*(f"pipelines.{name}" for name in modules), *(f"sources.{vendor}" for vendor in VENDORS), __name__]
     )

@@ -7,8 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,31 +16,24 @@ from pipelines.vendors import VENDORS
 from pipelines.warehouse import Warehouse
 from sandbox import Sandbox
 from sources.clock import Clock
-from tests.pipelines.cli_process import FIRST_DAY, ROOT, Ended, leadhouse, settings, simulated, start
+from tests.pipelines.cli_process import (
+    FAILED,
+    FIRST_DAY,
+    INTERRUPTED,
+    NO_PORT,
+    OK,
+    ROOT,
+    SECRET,
+    TOKEN,
+    USAGE,
+    VENDOR,
+    Ended,
+    assert_one_sentence,
+    held_by_another,
+    leadhouse,
+    start,
+)
 from tests.reading import dump, rows_of
-
-VENDOR = "leadfeeder_legacy"
-SECRET = "SOURCES__LEADFEEDER_LEGACY__API_TOKEN"
-BASE_URL = "SOURCES__LEADFEEDER_LEGACY__BASE_URL"
-TOKEN = "sandbox-legacy-token"
-NO_PORT = "127.0.0.1:9"
-OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
-
-
-@pytest.fixture
-def vendors(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
-    """The simulated vendors, which leadhouse is pointed at."""
-    with simulated() as sandbox:
-        for name, value in settings(sandbox).items():
-            monkeypatch.setenv(name, value)
-        yield sandbox
-
-
-@pytest.fixture
-def key(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A key for a vendor that nobody will reach."""
-    monkeypatch.setenv(SECRET, TOKEN)
-    monkeypatch.setenv(BASE_URL, f"http://{NO_PORT}")
 
 
 def held(destination: str) -> Warehouse:
@@ -53,14 +44,6 @@ def summary_of(ended: Ended) -> dict[str, Any]:
     document = json.loads(ended.stdout)
     assert isinstance(document, dict)
     return document
-
-
-def assert_one_sentence(ended: Ended, *words: str) -> None:
-    """A failure says itself in one line, with these words in it, and says nothing else."""
-    assert ended.stdout == ""
-    assert re.fullmatch(r"leadhouse: [^\n]+\n", ended.stderr), ended.stderr
-    for word in words:
-        assert word in ended.stderr
 
 
 # words and settings
@@ -83,117 +66,7 @@ def test_help_lists_every_command_and_imports_little() -> None:
         assert re.search(rf"^\W*{name} ", shown.stdout, re.MULTILINE), name
 
 
-def test_no_vendor_is_configured() -> None:
-    ended = leadhouse("sync")
-    assert ended.exit_code == USAGE
-    assert ended.stdout == ""
-    *log, last = ended.stderr.splitlines()
-    assert last.startswith("leadhouse: no vendor is configured")
-    assert len(log) == len(VENDORS)
-    for vendor in VENDORS.values():
-        assert vendor.secret_setting in last
-
-
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (["nobody"], ["nobody", VENDOR]),
-        ([VENDOR, "--stream", "nothing"], ["nothing", "visits"]),
-        (["--from", "2026-02-30"], ["--from", "2026-02-30", "YYYY-MM-DD"]),
-        (["--from", "yesterday"], ["--from", "yesterday", "YYYY-MM-DD"]),
-        (["--from", "2026-02-03", "--to", "2026-02-02"], ["--from", "2026-02-03", "--to", "2026-02-02"]),
-        (["--to", "2026-02-02"], ["--to", "--from"]),
-        (["--max-wait", "soon"], ["--max-wait", "soon"]),
-        (["--max-wait", "nan"], ["--max-wait", "nan"]),
-        (["--destination", "nowhere"], ["nowhere", "duckdb", "postgres"]),
-        (["--destination", "filesystem"], ["filesystem cannot replace a day", "duckdb", "postgres"]),
-        (["--destination", "postgres"], ["destination.postgres.credentials", "postgresql://"]),
-    ],
-    ids=lambda value: " ".join(value).removeprefix("--") if isinstance(value, list) else None,
-)
-@pytest.mark.usefixtures("key")
-def test_wrong_words(arguments: list[str], words: list[str]) -> None:
-    ended = leadhouse("sync", *arguments)
-    assert ended.exit_code == USAGE
-    assert_one_sentence(ended, *words)
-
-
-@pytest.mark.parametrize(
-    ("name", "value", "words"),
-    [
-        (BASE_URL, "api.example.com", ["sources.leadfeeder_legacy.base_url", "https://"]),
-        ("SOURCES__LEADFEEDER_LEGACY__LOOKBACK_DAYS", "abc", ["sources.leadfeeder_legacy", "lookback_days", "int"]),
-        ("SOURCES__LEADFEEDER_LEGACY__LOOKBACK_DAYS", "-1", ["sources.leadfeeder_legacy.lookback_days"]),
-        ("SOURCES__LEADFEEDER_LEGACY__START_DATE", "soon", ["sources.leadfeeder_legacy.start_date", "YYYY-MM-DD"]),
-        ("SOURCES__LEADFEEDER_LEGACY__REQUESTS_PER_MINUTE", "0", ["sources.leadfeeder_legacy.requests_per_minute"]),
-        ("DESTINATION__DUCKDB__CREDENTIALS", "none/here.duckdb", ["destination.duckdb.credentials", "does not exist"]),
-        ("DESTINATION__DUCKDB__CREDENTIALS", ":memory:", ["destination.duckdb.credentials"]),
-    ],
-)
-@pytest.mark.usefixtures("key")
-def test_wrong_settings(monkeypatch: pytest.MonkeyPatch, name: str, value: str, words: list[str]) -> None:
-    monkeypatch.setenv(name, value)
-    ended = leadhouse("sync", VENDOR)
-    assert ended.exit_code == USAGE
-    assert_one_sentence(ended, *words)
-
-
-@pytest.mark.usefixtures("key")
-def test_settings_file_that_cannot_be_read(house: Path) -> None:
-    (house / ".dlt").mkdir()
-    (house / ".dlt" / "config.toml").write_text("lookback_days = = 3\n")
-    # in a process of its own: dlt reads its files once
-    ended = start("sync").wait()
-    assert ended.exit_code == USAGE
-    assert_one_sentence(ended, "config.toml", "line 1")
-
-
-@pytest.mark.parametrize(
-    ("dsn", "word"),
-    [
-        ("nonsense", "destination.postgres.credentials"),
-        (f"postgresql://u:hidden-word@{NO_PORT}/x", "postgres cannot be opened"),
-    ],
-)
-@pytest.mark.usefixtures("key")
-def test_wrong_dsn(monkeypatch: pytest.MonkeyPatch, dsn: str, word: str) -> None:
-    monkeypatch.setenv("DESTINATION__POSTGRES__CREDENTIALS", dsn)
-    ended = leadhouse("sync", "--destination", "postgres")
-    assert ended.exit_code == USAGE
-    assert word in ended.stdout + ended.stderr
-    assert "Traceback" not in ended.stderr
-    assert "hidden-word" not in ended.stdout + ended.stderr
-
-
-@pytest.mark.usefixtures("key")
-def test_warehouse_that_is_a_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("DESTINATION__DUCKDB__CREDENTIALS", str(tmp_path))
-    ended = leadhouse("sync")
-    assert ended.exit_code == USAGE
-    assert "Is a directory" in ended.stdout
-    assert "Traceback" not in ended.stderr
-
-
 # what a sync says
-
-
-def test_refused_key(vendors: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(SECRET, "not-the-key")
-    ended = leadhouse("sync", VENDOR)
-    assert ended.exit_code == FAILED
-    [told] = ended.stdout.splitlines()
-    assert told.startswith(f"{VENDOR}: /accounts answered 401 (")
-    assert told.endswith("check the key")
-    assert "Traceback" not in ended.stderr
-    assert "not-the-key" not in ended.stdout + ended.stderr
-
-
-def test_unknown_account(vendors: Sandbox) -> None:
-    ended = leadhouse("sync", VENDOR, "--account", "4711")
-    assert ended.exit_code == FAILED
-    assert "4711" in ended.stdout
-    assert "6001, 6002" in ended.stdout
-    assert "--account" in ended.stdout
 
 
 def test_json_and_plain_logs(vendors: Sandbox) -> None:
@@ -317,28 +190,9 @@ def test_interrupted(vendors: Sandbox, destination: str, number: signal.Signals)
     assert dump(held(destination), VENDOR)["visits"]
 
 
-@contextmanager
-def reader(path: Path) -> Iterator[subprocess.Popen[str]]:
-    """Another program that has the file open for reading, until it is told to go."""
-    code = (
-        "import duckdb, sys\n"
-        f"connection = duckdb.connect({str(path)!r}, read_only=True)\n"
-        "print('open', flush=True)\nsys.stdin.readline()\nconnection.close()"
-    )
-    with subprocess.Popen(
-        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "open\n"
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
 def test_a_reader_holds_the_file(vendors: Sandbox, house: Path) -> None:
     held("duckdb").prepare()
-    with reader(house / "leadhouse.duckdb") as other:
+    with held_by_another(house / "leadhouse.duckdb") as other:
         ended = leadhouse("sync", VENDOR, "--max-wait", "1s")
         assert ended.exit_code != OK
         assert "held by another program" in ended.stdout

@@ -1,0 +1,186 @@
+"""What somebody may have typed wrong: the command says which word or setting it is, and what to do, in one sentence."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from pipelines.vendors import VENDORS
+from sandbox import Sandbox
+from tests.pipelines.cli_process import (
+    BASE_URL,
+    FAILED,
+    NO_PORT,
+    SECRET,
+    USAGE,
+    VENDOR,
+    Ended,
+    assert_one_sentence,
+    start,
+)
+
+SECTION = f"sources.{VENDOR}"
+
+
+def leadhouse(*arguments: str) -> Ended:
+    """The console command, in a process of its own: dlt reads its files once."""
+    return start(*arguments).wait()
+
+
+def test_no_key() -> None:
+    ended = leadhouse("sync")
+    assert ended.exit_code == USAGE
+    assert ended.stdout == ""
+    *log, last = ended.stderr.splitlines()
+    assert last.startswith("leadhouse: no vendor is configured")
+    assert "set at least one, in .dlt/secrets.toml or the environment" in last
+    assert len(log) == len(VENDORS)
+    for vendor in VENDORS.values():
+        assert vendor.secret_setting in last
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["sync", "nobody"], ["nobody", f"choose among leadfeeder, {VENDOR}"]),
+        (["sync", VENDOR, "--stream", "nothing"], ["nothing", "choose among accounts", "visits"]),
+        (["sync", "--from", "2026-02-30"], ["--from", "2026-02-30", "YYYY-MM-DD"]),
+        (["sync", "--from", "yesterday"], ["--from", "yesterday", "YYYY-MM-DD"]),
+        (["sync", "--from", "2026-02-03", "--to", "02/04/2026"], ["--to", "02/04/2026", "YYYY-MM-DD"]),
+        (["sync", "--from", "2026-02-03", "--to", "2026-02-02"], ["--from", "--to", "give the earlier day first"]),
+        (["sync", "--to", "2026-02-02"], ["--to", "give the first day with --from"]),
+        (["sync", "--max-wait", "soon"], ["--max-wait", "soon", "give seconds"]),
+        (["sync", "--max-wait", "nan"], ["--max-wait", "nan", "give seconds"]),
+        (["status", "--max-wait", "soon"], ["--max-wait", "soon", "give seconds"]),
+        (["check", "--max-wait", "soon"], ["--max-wait", "soon", "give seconds"]),
+        (["recover", "--max-wait", "soon"], ["--max-wait", "soon", "give seconds"]),
+        (["recover", "nobody"], ["nobody", "choose among"]),
+        (["verify", VENDOR, "--from", "soon"], ["--from", "soon", "YYYY-MM-DD"]),
+        (["report", "--month", "2026-13"], ["--month", "2026-13", "YYYY-MM"]),
+        (["sync", "--destination", "nowhere"], ["nowhere", "choose duckdb, postgres"]),
+        (["sync", "--destination", "filesystem"], ["filesystem cannot replace a day", "choose duckdb, postgres"]),
+        (["sync", "--destination", "postgres"], ["destination.postgres.credentials", "postgresql://"]),
+        (["sync", "--alert-slack", "hooks.example.com/x-word"], ["--alert-slack", "https://hooks.slack.com/"]),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+@pytest.mark.usefixtures("key")
+def test_wrong_words(arguments: list[str], words: list[str]) -> None:
+    ended = leadhouse(*arguments)
+    assert ended.exit_code == USAGE
+    assert_one_sentence(ended, *words)
+    assert "x-word" not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        (BASE_URL, "api.example.com", [f"{SECTION}.base_url", "give it as https://"]),
+        ("DESTINATION__DUCKDB__CREDENTIALS", "none/here.duckdb", ["destination.duckdb.credentials", "make it first"]),
+        ("DESTINATION__DUCKDB__CREDENTIALS", ":memory:", ["destination.duckdb.credentials", "a file that stays"]),
+    ],
+)
+@pytest.mark.usefixtures("key")
+def test_wrong_environment(monkeypatch: pytest.MonkeyPatch, name: str, value: str, words: list[str]) -> None:
+    monkeypatch.setenv(name, value)
+    ended = leadhouse("sync", VENDOR)
+    assert ended.exit_code == USAGE
+    assert_one_sentence(ended, *words)
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ('requests_per_minute = "many"', [f"{SECTION}.requests_per_minute", "many", "give it as"]),
+        ("requests_per_minute = 0", [f"{SECTION}.requests_per_minute", "give a number above 0"]),
+        ('lookback_days = "abc"', [f"{SECTION}.lookback_days", "abc", "give it as"]),
+        ("lookback_days = -1", [f"{SECTION}.lookback_days", "give 0 or more days"]),
+        ('start_date = "soon"', [f"{SECTION}.start_date", "YYYY-MM-DD"]),
+        ('pii = "some"', [f"{SECTION}.pii", "choose keep, hash or drop"]),
+        ('export_window = "year"', [f"{SECTION}.export_window", "month"]),
+        ('export_max_age = "long"', [f"{SECTION}.export_max_age", "give seconds"]),
+    ],
+    ids=lambda value: value if isinstance(value, str) else None,
+)
+@pytest.mark.usefixtures("key")
+def test_wrong_settings(house: Path, line: str, words: list[str]) -> None:
+    (house / ".dlt").mkdir()
+    (house / ".dlt/config.toml").write_text(f"[{SECTION}]\n{line}\n")
+    ended = leadhouse("sync", VENDOR)
+    assert ended.exit_code == USAGE
+    assert_one_sentence(ended, *words)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("config.toml", "lookback_days = = 3\n"),
+        ("secrets.toml", f'[{SECTION}]\napi_token = "hidden-word\n'),
+        ("secrets.toml", "[sources\n"),
+    ],
+)
+@pytest.mark.parametrize("command", ["sync", "status", "check"])
+@pytest.mark.usefixtures("key")
+def test_settings_file_that_cannot_be_read(house: Path, name: str, content: str, command: str) -> None:
+    (house / ".dlt").mkdir()
+    (house / ".dlt" / name).write_text(content)
+    (house / ".dlt" / name).chmod(0o600)
+    ended = leadhouse(command)
+    assert ended.exit_code == USAGE
+    assert_one_sentence(ended, f".dlt/{name} cannot be read: ", "line ", "; mend it, or move it away")
+    assert "hidden-word" not in ended.stderr
+
+
+def test_dsn_that_is_none(monkeypatch: pytest.MonkeyPatch, key: None) -> None:
+    monkeypatch.setenv("DESTINATION__POSTGRES__CREDENTIALS", "nonsense")
+    ended = leadhouse("sync", "--destination", "postgres")
+    assert ended.exit_code == USAGE
+    assert_one_sentence(ended, "destination.postgres.credentials", "give it as postgresql://")
+
+
+@pytest.mark.usefixtures("key")
+def test_dsn_that_does_not_connect(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DESTINATION__POSTGRES__CREDENTIALS", f"postgresql://u:hidden-word@{NO_PORT}/x")
+    ended = leadhouse("sync", VENDOR, "--destination", "postgres")
+    assert ended.exit_code == USAGE
+    assert re.fullmatch(
+        r"leadfeeder_legacy: postgres cannot be opened: [^\n]+; check destination.postgres.credentials\n", ended.stdout
+    )
+    assert "Traceback" not in ended.stderr
+    assert "hidden-word" not in ended.stdout + ended.stderr
+
+
+@pytest.mark.usefixtures("key")
+def test_warehouse_that_is_a_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("DESTINATION__DUCKDB__CREDENTIALS", str(tmp_path))
+    ended = leadhouse("sync", VENDOR)
+    assert ended.exit_code == USAGE
+    assert re.fullmatch(
+        r"leadfeeder_legacy: [^\n]*Is a directory[^\n]*; check destination.duckdb.credentials\n", ended.stdout
+    )
+    assert "Traceback" not in ended.stderr
+
+
+# what only the vendor knows
+
+
+@pytest.mark.usefixtures("vendors")
+def test_refused_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(SECRET, "not-the-key")
+    ended = leadhouse("sync", VENDOR)
+    assert ended.exit_code == FAILED
+    [told] = ended.stdout.splitlines()
+    assert told.startswith(f"{VENDOR}: /accounts answered 401 (")
+    assert told.endswith("check the key")
+    assert "Traceback" not in ended.stderr
+    assert "not-the-key" not in ended.stdout + ended.stderr
+
+
+def test_unknown_account(vendors: Sandbox) -> None:
+    ended = leadhouse("sync", VENDOR, "--account", "4711")
+    assert ended.exit_code == FAILED
+    [told] = ended.stdout.splitlines()
+    assert "4711" in told
+    assert "6001, 6002" in told
+    assert told.endswith("check --account and account_ids")
+    assert "Traceback" not in ended.stderr
