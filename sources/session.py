@@ -173,9 +173,10 @@ class Session:
         return http
 
     def close(self) -> None:
-        """Let go of threads and connections; waits for nothing."""
+        """Let go of threads and connections; waits for no answer of the vendor's."""
         self.pool.shutdown(wait=False, cancel_futures=True)
         self._http.close()
+        self.budget.close()
 
     def get(
         self,

@@ -13,9 +13,11 @@ from dlt.common.configuration.exceptions import ConfigurationException
 from dlt.common.configuration.specs import BaseConfiguration
 from dlt.common.typing import TSecretStrValue
 
+from .clock import Clock
 from .errors import SettingError
 from .pii import Pii, Policy
 from .session import check_url
+from .shared_budget import SharedDatabase
 from .streams import Asked, Stream
 from .windows import parse_day
 
@@ -34,6 +36,7 @@ class VendorSettings(BaseConfiguration):
     request_timeout: float = 60.0
     pii: str = "keep"
     pii_key: TSecretStrValue | None = None
+    shared_budget: TSecretStrValue | None = None
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,12 @@ def scope(settings: VendorSettings, vendor: str, asked: Asked) -> Scope:
     ids = frozenset(listed(settings.account_ids) or ()) or None
     asked = replace(asked, accounts=asked.accounts or ids)
     return Scope(start, settings.lookback_days, asked, _pii(prefix, settings))
+
+
+def shared(settings: VendorSettings, vendor: str, secret: str, clock: Clock) -> SharedDatabase | None:
+    """Where the secret's budgets are kept together with other machines; None where they are this process's own."""
+    dsn = settings.shared_budget
+    return SharedDatabase(dsn, vendor=vendor, secret=secret, clock=clock) if dsn else None
 
 
 def turned_on(settings: VendorSettings, vendor: str, streams: Sequence[Stream], asked: Asked) -> list[Stream]:

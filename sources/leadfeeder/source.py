@@ -13,7 +13,7 @@ from ..errors import SettingError
 from ..ledger import Ledger, MemoryLedger
 from ..runs import Run
 from ..session import Session
-from ..settings import VendorSettings, listed, positive, resolve, scope, span, turned_on
+from ..settings import VendorSettings, listed, positive, resolve, scope, shared, span, turned_on
 from ..streams import Asked, Stream
 from . import api, records, tables
 from .api import Api
@@ -103,11 +103,12 @@ def open_run(
         start = clock.now().astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
         return per_month - ledger.requests_since(start)
 
+    together = shared(found, VENDOR, found.api_key, clock)
     session = Session(
         base_url=found.base_url,
         auth=api.auth(found.api_key),
         secrets=(found.api_key,),
-        budget=Budget(api.limit(per_second), clock=clock, quota=left_of_month),
+        budget=Budget(api.limit(per_second), clock=clock, quota=left_of_month, shared=together),
         clock=clock,
         read_error=api.read_error,
         refusal=api.refusal,

@@ -19,7 +19,7 @@ from ..ledger import Ledger, MemoryLedger
 from ..pages import Page, settled
 from ..runs import Run
 from ..session import Meter, Session
-from ..settings import VendorSettings, listed, positive, resolve, scope, span
+from ..settings import VendorSettings, listed, positive, resolve, scope, shared, span
 from ..streams import Account, Asked, Batch, Slice, Stream
 from ..tables import Table, concat, within
 from ..windows import Days, Unit, cover
@@ -78,11 +78,12 @@ def open_run(
         # a day that the leads list does not show whole takes an export request, though no feed was asked for
         asked = replace(asked, streams=asked.streams | {"feed_leads"})
         policy = replace(policy, feeds=())
+    together = shared(found, VENDOR, found.api_token, clock)
     session = Session(
         base_url=found.base_url,
         auth=api.auth(found.api_token),
         secrets=(found.api_token,),
-        budget=Budget(api.limit(per_minute), clock=clock),
+        budget=Budget(api.limit(per_minute), clock=clock, shared=together),
         clock=clock,
         read_error=api.read_error,
         max_wait=max_wait,
@@ -104,7 +105,12 @@ def open_run(
         unit=policy.window,
         pii=chosen.pii,
         reports=exports.Exports(
-            session, ledger, reader.feeds, Budget(api.limit(exports_per_minute), clock=clock), clock, policy
+            session,
+            ledger,
+            reader.feeds,
+            Budget(api.limit(exports_per_minute), clock=clock, shared=together, kind="exports"),
+            clock,
+            policy,
         ),
     )
 

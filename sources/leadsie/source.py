@@ -16,7 +16,7 @@ from ..errors import AccessError, RequestError, SettingError
 from ..ledger import Ledger, MemoryLedger
 from ..runs import Run
 from ..session import Meter, Session
-from ..settings import VendorSettings, listed, positive, resolve, scope
+from ..settings import VendorSettings, listed, positive, resolve, scope, shared
 from ..streams import Account, Asked, Batch, Slice, Stream
 from . import api, tables
 from .api import Api
@@ -68,11 +68,12 @@ def open_run(
         if part not in value:
             raise SettingError(f"sources.{VENDOR}.{name} is {value!r}", remedy=f"give it with {part} in it")
     chosen = scope(found, VENDOR, asked)
+    together = shared(found, VENDOR, found.api_key, clock)
     session = Session(
         base_url=found.base_url,
         auth=api.auth(found.api_key, found.clients_header),
         secrets=(found.api_key,),
-        budget=Budget(api.limit(per_minute), clock=clock),
+        budget=Budget(api.limit(per_minute), clock=clock, shared=together),
         clock=clock,
         read_error=api.read_error,
         max_wait=max_wait,

@@ -13,7 +13,7 @@ from ..errors import SettingError
 from ..ledger import Ledger, PipelineLedger
 from ..runs import PIECE, Run
 from ..session import Session
-from ..settings import VendorSettings, positive, resolve, scope
+from ..settings import VendorSettings, positive, resolve, scope, shared
 from ..streams import Asked, Stream
 from . import api, tables
 from .api import Api
@@ -64,11 +64,12 @@ def open_run(
     per_hour = int(positive(f"sources.{VENDOR}.requests_per_hour", found.requests_per_hour))
     per_page = int(positive(f"sources.{VENDOR}.per_page", found.per_page))
     chosen = scope(found, VENDOR, asked)
+    together = shared(found, VENDOR, found.api_token, clock)
     session = Session(
         base_url=found.base_url,
         auth=api.auth(found.api_token),
         secrets=(found.api_token,),
-        budget=Budget(api.limit(per_hour), clock=clock, patience=max_wait),
+        budget=Budget(api.limit(per_hour), clock=clock, patience=max_wait, shared=together),
         clock=clock,
         read_error=api.read_error,
         max_wait=max_wait,

@@ -27,7 +27,7 @@ SECRETS = ".dlt/secrets.toml.example"
 
 
 def secrets(vendor: Vendor) -> set[str]:
-    return {vendor.secret, "pii_key"}
+    return {vendor.secret, "pii_key", "shared_budget"}
 
 
 def uncommented(page: str) -> str:
