@@ -451,7 +451,8 @@ def _resolve(destination: str, path: Path | None = None) -> tuple[Any, Place]:
             raise SettingError(f"{setting}: the folder {path.parent} does not exist", remedy="make it first")
         credentials = DuckDbCredentials(str(path))
         credentials.global_config = _memory(MEMORY)
-        return dlt.destinations.duckdb(credentials), Place(f"duckdb {path.resolve()}", path)
+        # dlt would merge without one: days whose new rows cannot be written would lose their old ones
+        return dlt.destinations.duckdb(credentials, supports_transactions=True), Place(f"duckdb {path.resolve()}", path)
     if destination == "postgres":
         if not given:
             raise SettingError(
