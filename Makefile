@@ -5,7 +5,7 @@ READY := .venv/.ready
 DATABASE ?= leadhouse_demo.duckdb
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo notebooks test lint chaos bench dagster tables record lock clean
+.PHONY: help setup demo notebooks test lint audit chaos bench dagster tables record lock clean
 
 help:  ## List the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -37,6 +37,9 @@ lint: $(READY)  ## ruff, mypy --strict, and who may import whom
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+audit:  ## Look requirements.lock up among known vulnerabilities; offline it says so, and does not fail
+	$(PYTHON) .ci/audit.py requirements.lock .venv-audit
+
 chaos: $(READY)  ## Kill syncs of all vendors at 200 moments of each database: an hour or so
 	LEADHOUSE_CHAOS=200 $(BIN)/python -m pytest -n 2 -rP tests/chaos/test_chaos.py
 
@@ -58,4 +61,4 @@ lock: $(READY)  ## Pin the newest allowed versions, with hashes and without addr
 		--group dev --output-file requirements.lock pyproject.toml
 
 clean:  ## Forget the set-up and the demo
-	rm -rf .venv build *.egg-info leadhouse_demo.duckdb
+	rm -rf .venv .venv-audit build *.egg-info leadhouse_demo.duckdb
