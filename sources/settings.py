@@ -9,7 +9,7 @@ from datetime import date, timedelta
 from typing import Any, TypeVar, cast
 
 from dlt.common.configuration import configspec, resolve_configuration
-from dlt.common.configuration.exceptions import ConfigurationException
+from dlt.common.configuration.exceptions import ConfigValueCannotBeCoercedException
 from dlt.common.configuration.specs import BaseConfiguration
 from dlt.common.typing import TSecretStrValue
 
@@ -23,6 +23,7 @@ from .windows import parse_day
 
 C = TypeVar("C", bound="VendorSettings")
 T = TypeVar("T")
+_KINDS: dict[type, str] = {int: "a whole number", float: "a number", bool: "true or false"}
 
 
 @configspec
@@ -53,8 +54,14 @@ def resolve(spec: type[C], vendor: str) -> C:
     """The settings of `sources.<vendor>`; raises SettingError naming what is missing or of the wrong type."""
     try:
         return resolve_configuration(spec(), sections=("sources", vendor))
-    except ConfigurationException as error:
-        raise SettingError(f"a setting of sources.{vendor} cannot be read: {str(error).splitlines()[0]}") from None
+    except ConfigValueCannotBeCoercedException as error:
+        setting, kind = f"sources.{vendor}.{error.field_name}", _KINDS.get(error.hint)
+        if kind is None:
+            # it may be a secret, and is not shown
+            raise SettingError(f"{setting} is no text", remedy="give it in quotes") from None
+        raise SettingError(
+            f"{setting} is {error.field_value!r}, which is of the wrong kind", remedy=f"give it as {kind}"
+        ) from None
 
 
 def scope(settings: VendorSettings, vendor: str, asked: Asked) -> Scope:

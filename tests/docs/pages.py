@@ -57,6 +57,7 @@ def defaults(vendor: Vendor) -> dict[str, Any]:
 def variables() -> set[str]:
     """The environment variables of all settings."""
     known = {f"DESTINATION__{name}__CREDENTIALS" for name in ("DUCKDB", "POSTGRES")}
+    known |= {"FRESHNESS__DEFAULT", "RUNTIME__SLACK_INCOMING_HOOK"}
     for vendor in VENDORS.values():
         known |= {f"SOURCES__{vendor.name}__{name}".upper() for name in defaults(vendor)}
     return known

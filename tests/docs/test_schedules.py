@@ -4,7 +4,6 @@ import configparser
 import re
 import shlex
 
-import pytest
 import yaml  # type: ignore[import-untyped]
 
 from pipelines import orchestration
@@ -23,15 +22,18 @@ def unit(name: str) -> configparser.ConfigParser:
     return found
 
 
-@pytest.mark.parametrize("number", [0, 1])
-def test_cron(number: int) -> None:
-    jobs = blocks(PAGE, "crontab")[number].splitlines()
-    for job in jobs:
-        *times, command = job.split(maxsplit=5)
-        assert is_schedule(times), job
-        assert "%" not in command
-        check_script(command)
-    assert check_script(jobs[0].split(maxsplit=5)[5]) == 1
+def test_cron() -> None:
+    syncs = []
+    for block in blocks(PAGE, "crontab"):
+        given = re.findall(r"^(\w+)=", block, re.MULTILINE)
+        assert set(given) <= variables()
+        syncs.append(0)
+        for job in block.splitlines()[len(given) :]:
+            *times, command = job.split(maxsplit=5)
+            assert is_schedule(times), job
+            assert "%" not in command
+            syncs[-1] += check_script(command)
+    assert syncs == [1, 2, 0, 1]
 
 
 def test_what_does_not_wait_is_collected_before_the_models() -> None:

@@ -66,8 +66,8 @@ def test_every_secret_is_there(vendor: Vendor) -> None:
 
 def test_no_section_is_of_something_else() -> None:
     config, secrets = tomllib.loads(text(CONFIG)), tomllib.loads(text(SECRETS))
-    assert set(config) == {"sources", "destination", "runtime"}
-    assert set(secrets) == {"sources", "destination"}
+    assert set(config) == {"sources", "destination", "freshness", "runtime"}
+    assert set(secrets) == {"sources", "destination", "runtime"}
     for file in (config, secrets):
         assert set(file["sources"]) == set(VENDORS)
         assert not any(file["destination"].values())
