@@ -33,7 +33,7 @@ PATIENCE: dict[str, Any] = {
     "tcp_user_timeout": 25_000,
 }
 # the library's columns have no zone, and a machine that vanishes must not keep the table to itself; for the
-# transaction only, since a pooler may give the next one another connection
+# transaction only, since a pooler may give the next one another connection (which is why nothing is prepared, either)
 OURS = """
 SET LOCAL TIME ZONE 'UTC';
 SET LOCAL lock_timeout = '10s';
@@ -81,7 +81,7 @@ class SharedDatabase:
                 raise self._gone()
             try:
                 if self._connection is None:
-                    self._connection = psycopg.connect(self._dsn, autocommit=True, **PATIENCE)
+                    self._connection = psycopg.connect(self._dsn, autocommit=True, prepare_threshold=None, **PATIENCE)
                 yield self._connection
             except psycopg.Error as error:
                 # its text may hold parts of the password; what the server says does not

@@ -264,21 +264,20 @@ def test_every_request_is_counted_and_exports_by_themselves(
 
 def test_two_processes_keep_one_limit(postgres: str, house: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with Sandbox(World(today=LAST_DAY, days=5, accounts=2, visits_per_day=8)) as sandbox:
-        sandbox.leadfeeder.options.requests_per_second, sandbox.leadfeeder.options.burst = 6, 9
+        # the documented rate, which each of them would use up alone; a busy machine may send a second's requests late
+        sandbox.leadfeeder.options.burst = 20
         for name, value in sandbox.settings().items():
             monkeypatch.setenv(name, value)
-        monkeypatch.setenv("SOURCES__SHARED_BUDGET", postgres)
-        monkeypatch.setenv("SOURCES__LEADFEEDER__REQUESTS_PER_SECOND", "6")
         monkeypatch.setenv("SOURCES__LEADFEEDER__START_DATE", FIRST_DAY.isoformat())
+        monkeypatch.setenv("SOURCES__SHARED_BUDGET", postgres)
         started = []
-        for account in ("6001", "6002"):
-            folder = house / account
+        for machine in ("one", "other"):
+            folder = house / machine
             folder.mkdir()
             monkeypatch.chdir(folder)
             monkeypatch.setenv("DLT_DATA_DIR", str(folder / "dlt"))
-            started.append(start("sync", "leadfeeder", "--account", account))
+            started.append(start("sync", "leadfeeder"))
         ended = [each.wait(60) for each in started]
-        assert [each.exit_code for each in ended] == [0, 0], ended[0].stderr + ended[1].stderr
-        assert sandbox.requests.count(vendor="leadfeeder") > 30
-        # both use the whole limit, which the vendor would not let them without
-        assert sandbox.requests.count(vendor="leadfeeder", status=429) == 0
+    assert [each.exit_code for each in ended] == [0, 0], ended[0].stderr + ended[1].stderr
+    assert sandbox.requests.count() > 60
+    assert sandbox.requests.count(status=429) == 0
