@@ -14,6 +14,7 @@ from pipelines.sync import sync
 from pipelines.vendors import VENDORS, Vendor
 from pipelines.warehouse import Warehouse
 from sandbox import Sandbox, World
+from sandbox.requests_log import Seen
 from sources.budget import Budget, Limit
 from sources.clock import StoppedError
 from sources.errors import QuotaError, SettingError
@@ -222,6 +223,34 @@ class TestADatabaseThatGoesAway:
         disconnect(True)
         with pytest.raises(QuotaError):
             budget.take()
+
+    def test_keeps_what_has_been_loaded(
+        self,
+        postgres: str,
+        disconnect: Callable[[bool], None],
+        clock: FakeClock,
+        serve: Callable[..., Sandbox],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        sandbox = serve(limits=False)
+        monkeypatch.setenv("SOURCES__SHARED_BUDGET", postgres)
+        monkeypatch.setenv("SOURCES__LEADFEEDER__REQUESTS_PER_SECOND", "10000")
+        note = sandbox.requests.add
+
+        def add(seen: Seen) -> None:
+            note(seen)
+            if seen.path == "/tags":
+                disconnect(False)
+
+        monkeypatch.setattr(sandbox.requests, "add", add)
+        summary = sync(Warehouse("duckdb", clock=clock), vendors=["leadfeeder"], clock=clock)
+        assert summary.exit_code == 1
+        streams = summary.vendors[0].streams
+        assert {stream.stream for stream in streams if stream.status == "ok"} >= {"accounts", "custom_feeds", "visits"}
+        failed = [stream for stream in streams if stream.status == "failed"]
+        assert {stream.stream for stream in failed} >= {"lists", "list_items", "usage"}
+        for stream in failed:
+            assert "the database of sources.leadfeeder.shared_budget is away" in str(stream.error)
 
 
 @pytest.mark.parametrize("vendor", [*VENDORS.values()], ids=[*VENDORS])
