@@ -126,6 +126,10 @@ def destination(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+# for tests of what goes on before a row reaches a database
+on_duckdb = pytest.mark.parametrize("destination", ["duckdb"], indirect=True)
+
+
 @pytest.fixture
 def warehouse(destination: str, clock: FakeClock) -> Warehouse:
     return Warehouse(destination, clock=clock)

@@ -332,9 +332,7 @@ class Exports:
         except (AccessError, RequestError) as error:
             await self._finish(job, Status.GIVEN_UP, error.message)
             raise
-        before, job.request = job.request, _answered(job.request, document)
-        if job.request.status != before.status:
-            await self._record(job.request)
+        job.request = _answered(job.request, document)
         if job.request.status == Status.FAILED:
             await self._finish(job, Status.FAILED, "the vendor could not make the report")
             job.request = None
@@ -367,6 +365,7 @@ class Exports:
             if job.downloads >= DOWNLOADS:
                 raise error.locate() from None
             log.info("%s: %s; fetching it again", job.place, error)
+            await self._record(job.request)
             self._later(job)
             return
         except BaseException:
@@ -436,13 +435,17 @@ class _Report:
         of_rows = (tables.REPORT_LEAD_DAYS,) if job.crowded else (tables.FEED_LEADS, tables.FEED_LEAD_KEYWORDS)
         count = 0
         try:
-            self._check_head()
+            self._check_list("data")
             for block in self._objects("data.item"):
                 count += len(block)
                 self._keep(of_rows, block, given)
+            included = 0
             for block in self._objects("included.item"):
+                included += len(block)
                 self._keep((tables.REPORT_LEADS,), [o for o in block if o.get("type") == "leads"], given)
                 self._keep((tables.LOCATIONS,), [o for o in block if o.get("type") == "locations"], given)
+            if count and not included:
+                self._check_list("included")
         except (ijson.JSONError, UnicodeDecodeError, AttributeError) as error:
             raise AnswerError(f"{job.place}: the report is damaged ({error})") from None
         return count
@@ -465,12 +468,12 @@ class _Report:
                 yield table, markers[table.name]
         self.discard()
 
-    def _check_head(self) -> None:
+    def _check_list(self, name: str) -> None:
         with self.file.open("rb") as stream:
             for prefix, event, _ in ijson.parse(stream):
-                if (prefix, event) == ("data", "start_array"):
+                if (prefix, event) == (name, "start_array"):
                     return
-        raise AnswerError("the report has no data")
+        raise AnswerError(f"the report has no list of {name}")
 
     def _objects(self, prefix: str) -> Iterator[list[dict[str, Any]]]:
         with self.file.open("rb") as stream:

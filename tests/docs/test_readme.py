@@ -69,7 +69,7 @@ def test_the_commands_run(destination: str, house: Path, request: pytest.Fixture
         "SOURCES__LEADFEEDER_LEGACY__EXPORT_FEEDS": "all_leads",
     }
     asked = []
-    for words in map(shlex.split, COMMANDS):
+    for words in map(shlex.split, dict.fromkeys(COMMANDS)):
         program = Path(words[0]).name
         if program in ("cp", "chmod"):
             subprocess.run(words, cwd=house, check=True, timeout=30)

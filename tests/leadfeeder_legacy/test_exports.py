@@ -13,7 +13,7 @@ from sandbox import Sandbox, World
 from sources import session
 from sources.streams import Asked
 from sources.windows import Days
-from tests.conftest import FakeClock
+from tests.conftest import FakeClock, on_duckdb
 from tests.reading import in_order, rows_of
 
 VENDOR = "leadfeeder_legacy"
@@ -97,6 +97,7 @@ def test_reports_land_whole(warehouse: Warehouse, sandbox: Sandbox, run: Run) ->
     assert positions(warehouse, VENDOR).loaded("6001", "feed_leads/all_leads") == Days(START, TODAY)
 
 
+@on_duckdb
 def test_every_feed_by_default(
     warehouse: Warehouse, sandbox: Sandbox, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -108,6 +109,7 @@ def test_every_feed_by_default(
     assert sandbox.requests.count(status=429) == 0
 
 
+@on_duckdb
 def test_only_the_current_window_is_asked_again(
     warehouse: Warehouse, sandbox: Sandbox, run: Run, clock: FakeClock
 ) -> None:
@@ -134,6 +136,7 @@ def test_no_wait_leaves_requests_to_the_next_run(warehouse: Warehouse, sandbox: 
     assert_equal(warehouse, sandbox)
 
 
+@on_duckdb
 def test_failed_reports_are_asked_for_again(warehouse: Warehouse, sandbox: Sandbox, run: Run) -> None:
     sandbox.leadfeeder_legacy.options.exports.fail_next = 2
     run()
@@ -143,6 +146,7 @@ def test_failed_reports_are_asked_for_again(warehouse: Warehouse, sandbox: Sandb
     assert statuses == ["failed"] * 2 + ["processed"] * 4
 
 
+@on_duckdb
 def test_a_window_that_keeps_failing_is_an_error_of_its_own(
     warehouse: Warehouse, sandbox: Sandbox, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -158,6 +162,7 @@ def test_a_window_that_keeps_failing_is_an_error_of_its_own(
 
 
 @pytest.mark.parametrize("status", [403, 404, 410])
+@on_duckdb
 def test_an_expired_url_is_asked_for_afresh(warehouse: Warehouse, sandbox: Sandbox, run: Run, status: int) -> None:
     exports = sandbox.leadfeeder_legacy.options.exports
     exports.expire_next, exports.expired_status = 1, status
@@ -166,6 +171,7 @@ def test_an_expired_url_is_asked_for_afresh(warehouse: Warehouse, sandbox: Sandb
     assert_equal(warehouse, sandbox)
 
 
+@on_duckdb
 def test_a_report_that_is_gone_is_asked_for_again(warehouse: Warehouse, sandbox: Sandbox, run: Run) -> None:
     sandbox.leadfeeder_legacy.options.exports.expire_next = 2
     run(accounts=frozenset({"6001"}))
@@ -173,6 +179,7 @@ def test_a_report_that_is_gone_is_asked_for_again(warehouse: Warehouse, sandbox:
 
 
 @pytest.mark.parametrize("fault", ["cut_body", "short_body", "html", "wrong_shape"])
+@on_duckdb
 def test_a_damaged_report_is_fetched_again(warehouse: Warehouse, sandbox: Sandbox, run: Run, fault: str) -> None:
     sandbox.faults.add(fault, path="*/download/*", times=2)
     run()
@@ -194,6 +201,7 @@ def test_an_unclear_answer_is_noted_and_asked_again(
     assert lost[0][1]
 
 
+@on_duckdb
 def test_an_unknown_status_is_named(warehouse: Warehouse, sandbox: Sandbox, run: Run) -> None:
     sandbox.leadfeeder_legacy.options.exports.status_text = "archived"
     summary = run(expect=1)
@@ -204,6 +212,7 @@ def test_an_unknown_status_is_named(warehouse: Warehouse, sandbox: Sandbox, run:
     assert_equal(warehouse, sandbox)
 
 
+@on_duckdb
 def test_too_old_requests_are_given_up(
     warehouse: Warehouse, sandbox: Sandbox, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -217,6 +226,7 @@ def test_too_old_requests_are_given_up(
     assert_equal(warehouse, sandbox)
 
 
+@on_duckdb
 def test_a_run_does_not_wait_longer_than_it_may(
     warehouse: Warehouse, sandbox: Sandbox, run: Run, clock: FakeClock
 ) -> None:
@@ -237,6 +247,7 @@ def test_a_run_does_not_wait_longer_than_it_may(
     assert_equal(warehouse, sandbox)
 
 
+@on_duckdb
 def test_the_token_stays_at_home(warehouse: Warehouse, sandbox: Sandbox, run: Run) -> None:
     sandbox.leadfeeder_legacy.options.exports.download_host = "other"
     run()
@@ -247,6 +258,7 @@ def test_the_token_stays_at_home(warehouse: Warehouse, sandbox: Sandbox, run: Ru
     assert not any(sandbox.leadfeeder_legacy.options.token in str(seen.headers) for seen in downloads)
 
 
+@on_duckdb
 def test_a_redirect_of_the_download_takes_no_token_along(
     warehouse: Warehouse, sandbox: Sandbox, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -268,6 +280,7 @@ def test_a_redirect_of_the_download_takes_no_token_along(
         ("http://[::1]/1.json", "inside a private network"),
     ],
 )
+@on_duckdb
 def test_a_download_from_a_place_that_is_none_of_the_vendors_is_refused(
     warehouse: Warehouse, sandbox: Sandbox, run: Run, monkeypatch: pytest.MonkeyPatch, url: str, words: str
 ) -> None:
@@ -332,6 +345,7 @@ def test_a_backfill_asks_for_the_windows_it_touches(warehouse: Warehouse, sandbo
     assert positions(warehouse, VENDOR).loaded("6001", "feed_leads/all_leads") is None
 
 
+@on_duckdb
 def test_other_streams_load_while_exports_wait(
     warehouse: Warehouse, sandbox: Sandbox, run: Run, clock: FakeClock
 ) -> None:
