@@ -61,7 +61,7 @@ def walk(
     pool: Executor,
     ahead: int,
     ceiling: int | None = None,
-    identify: Callable[[Any], Any] = lambda item: item["id"],
+    identify: Callable[[Any], Any] = lambda item: str(item["id"]),
 ) -> Iterator[Page]:
     """Yield the pages of one window, each row once; restarts are the caller's (`settled`).
 

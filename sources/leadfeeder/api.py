@@ -202,7 +202,7 @@ class Api:
             known = page.last or known
             return page
 
-        return walk(fetch, size=PAGE_SIZE, pool=self._session.pool, ahead=ahead, ceiling=CEILING_PAGES)
+        return walk(fetch, size=PAGE_SIZE, pool=self._session.pool, ahead=ahead, ceiling=CEILING_PAGES, identify=id_of)
 
     def _get(self, path: str, params: Params, meter: Meter) -> Json:
         return self._read(self._session.get(path, params, meter=meter, check=_check), meter)
@@ -221,13 +221,20 @@ class Api:
 
 def parse_accounts(documents: list[Json]) -> list[Account]:
     """Their ids; the vendor tells no time zone, its days are UTC's."""
-    return [Account(str(document["id"])) for document in documents]
+    return [Account(id_of(document)) for document in documents]
+
+
+def id_of(item: Json) -> str:
+    """The item's id; raises AnswerError where it has none."""
+    if item.get("id") in (None, ""):
+        raise AnswerError("the answer holds something that has no id")
+    return str(item["id"])
 
 
 def ends(items: Iterable[Json], name: str) -> list[Json]:
     """What the items' relationships of that name lead to, each once, as far as its attributes came along."""
     found = ((item.get("relationships") or {}).get(name) for item in items)
-    return list({end["id"]: end for end in found if isinstance(end, dict) and end.get("attributes")}.values())
+    return list({str(end.get("id")): end for end in found if isinstance(end, dict) and end.get("attributes")}.values())
 
 
 def _params(account: Account, **more: str) -> dict[str, str | int]:
@@ -268,7 +275,7 @@ def _page(document: Json) -> Page:
 
 
 def _identity(item: Json) -> object:
-    return item.get("id") or orjson.dumps(item)
+    return id_of(item) if item.get("id") else orjson.dumps(item)
 
 
 def _errors(document: Any) -> list[Json]:
@@ -289,8 +296,9 @@ def _check(document: Any) -> None:
     included = document.get("included") or []
     if not isinstance(included, list) or not all(isinstance(each, dict) for each in included):
         raise AnswerError("what the answer includes is no list of objects")
-    if not all(isinstance(item.get("relationships") or {}, dict) for item in items):
-        raise AnswerError("an item's relationships are no object")
+    for name in ("attributes", "relationships"):
+        if not all(isinstance(item.get(name) or {}, dict) for item in items):
+            raise AnswerError(f"an item's {name} are no object")
 
 
 def _named(each: Json) -> tuple[str, str]:

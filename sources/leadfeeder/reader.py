@@ -5,6 +5,7 @@ import threading
 from collections import defaultdict
 from datetime import date
 from typing import Protocol
+from urllib.parse import quote
 
 import pyarrow as pa
 
@@ -15,7 +16,7 @@ from ..streams import Account, Batch, Slice, Stream
 from ..tables import Table
 from ..windows import Days
 from . import api, tables
-from .api import Api, Json, ends
+from .api import Api, Json, ends, id_of
 from .visits import Visits
 
 SCOPES = ("company", "contact")
@@ -88,16 +89,16 @@ class Reader:
                     params = {"account_id": account.id, "filter[scope]": scope}
                     for each in self._api.listed(api.LISTS, meter, params):
                         attributes = each.get("attributes") or {}
-                        found[each["id"]] = {**each, "attributes": {"scope": scope, **attributes}}
+                        found[id_of(each)] = {**each, "attributes": {"scope": scope, **attributes}}
                 self._lists[account.id] = list(found.values())
             return self._lists[account.id]
 
     def _with_credits(self, meter: Meter) -> list[Json]:
-        mine = [each for each in self.listed(meter) if self._only is None or str(each["id"]) in self._only]
+        mine = [each for each in self.listed(meter) if self._only is None or id_of(each) in self._only]
         found = []
         for account in mine:
             try:
-                detail = self._api.one(api.ACCOUNTS, meter, {"account_id": str(account["id"])})
+                detail = self._api.one(api.ACCOUNTS, meter, {"account_id": id_of(account)})
             except NotEntitledError:
                 detail = {}
             attributes = {**(account.get("attributes") or {}), **(detail.get("attributes") or {})}
@@ -113,15 +114,15 @@ class Reader:
         if stream.name == "tags":
             return self._api.listed(api.TAGS, meter, of_account)
         return [
-            {**item, "list_id": each["id"]}
+            {**item, "list_id": id_of(each)}
             for each in self.lists(account, meter)
-            for item in self._api.listed(api.LIST_ITEMS.format(each["id"]), meter, of_account)
+            for item in self._api.listed(api.LIST_ITEMS.format(quote(id_of(each), safe="")), meter, of_account)
         ]
 
     def _at_path(self, stream: Stream, account: Account | None, path: str, meter: Meter) -> Batch:
         """A stream whose path is not published: where it is not right, it is skipped."""
         # what belongs to no account may want one all the same
-        known = account.id if account else next((str(each["id"]) for each in self.listed(meter)), "")
+        known = account.id if account else next((id_of(each) for each in self.listed(meter)), "")
         try:
             found = self._api.listed(path, meter, {"account_id": known} if known else {})
         except AccessError as error:
@@ -158,7 +159,7 @@ class Reader:
                 raise CeilingError(error.message, pages=error.pages, day=days.first) from None
             parts = days.parts(max(2, math.ceil(error.pages / 80)))
             rows = [item for part in parts for item in self._companies(account, part, feed, meter)]
-            return list({item["id"]: item for item in rows}.values())
+            return list({id_of(item): item for item in rows}.values())
 
 
 def rows_of(filled: tuple[Table, ...], items: list[Json], **given: object) -> dict[str, pa.Table]:

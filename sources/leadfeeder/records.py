@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapp
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 
 import pyarrow as pa
 
@@ -189,7 +190,7 @@ class Records:
 
     def _asking(self, path: str, lane: Lane) -> Ask:
         params = {"account_id": lane.account_id or ""}
-        return lambda record: self._api.one(path.format(record), lane.meter, params)
+        return lambda record: self._api.one(path.format(quote(record, safe="")), lane.meter, params)
 
     def _ask(self, run: Run, lane: Lane, ids: list[str], ask: Ask) -> Iterator[_Chunk]:
         """Ask for records, side by side, as far as the budget goes.

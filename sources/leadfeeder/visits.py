@@ -138,7 +138,10 @@ def _rows(account: Account, visits: list[Json]) -> dict[str, pa.Table]:
             visit["visit_date"] = parse_instant(str(started)).date()
         except ValueError:
             raise AnswerError(f"visit {visit.get('id')} started at {started!r}, which is no instant") from None
-        attributes["engagements"] = [flat(each) for each in attributes.get("engagements") or ()]
+        engagements = attributes.get("engagements") or []
+        if not isinstance(engagements, list) or not all(isinstance(each, dict) for each in engagements):
+            raise AnswerError(f"visit {visit.get('id')} has engagements that are no list of objects")
+        attributes["engagements"] = [flat(each) for each in engagements]
     return {
         tables.VISITS.name: tables.VISITS.rows(visits, account_id=account.id),
         tables.VISIT_PAGES.name: tables.VISIT_PAGES.rows(visits, account_id=account.id),

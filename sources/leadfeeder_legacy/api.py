@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 
 from ..budget import Limit
 from ..errors import AnswerError, CeilingError, RequestError
@@ -113,7 +113,7 @@ class Api:
 
     def page(self, endpoint: Endpoint, account: Account, days: Days, meter: Meter, number: int = 1) -> Page:
         """One page of a window, with the number of the last one where the vendor names it."""
-        path = endpoint.path.format(account_id=account.id)
+        path = _path(endpoint, account.id)
         params: dict[str, str | int] = {
             "start_date": days.first.isoformat(),
             "end_date": days.last.isoformat(),
@@ -123,7 +123,7 @@ class Api:
         return _page(self._session.get(path, params, meter=meter, check=_check_list), number)
 
     def _list(self, endpoint: Endpoint, meter: Meter, account: Account | None = None) -> list[dict[str, Any]]:
-        path = endpoint.path.format(account_id=account.id if account else "")
+        path = _path(endpoint, account.id if account else "")
         document = self._session.get(path, meter=meter, check=_check_any)
         data = document["data"]
         return data if isinstance(data, list) else [data]
@@ -155,6 +155,10 @@ def with_day(visit: dict[str, Any], account: Account) -> dict[str, Any]:
         except ValueError:
             raise AnswerError(f"visit {visit['id']} started at {started!r}, which is no instant") from None
     return visit
+
+
+def _path(endpoint: Endpoint, account_id: str) -> str:
+    return endpoint.path.format(account_id=quote(account_id, safe=""))
 
 
 def _check_any(document: Any) -> None:

@@ -14,7 +14,7 @@ from dlt.extract import DltSource
 
 from ..budget import Budget
 from ..clock import Clock
-from ..errors import SettingError
+from ..errors import AnswerError, SettingError
 from ..ledger import Ledger, MemoryLedger
 from ..pages import Page, settled
 from ..runs import Run
@@ -220,7 +220,10 @@ def _together(pages: Iterator[Page]) -> Iterator[tuple[Objects, Objects]]:
 
 
 def _locations(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    for included in document.get("included") or ():
+    listed = document.get("included") or ()
+    if not isinstance(listed, (list, tuple)):
+        raise AnswerError("what the answer includes is no list")
+    for included in listed:
         if isinstance(included, dict) and included.get("type") == "locations":
             yield included
 

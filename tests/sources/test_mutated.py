@@ -70,6 +70,23 @@ often = settings(max_examples=60, deadline=None, suppress_health_check=list(Heal
 
 
 @st.composite
+def mutated(draw: st.DrawFn, document: Any) -> Any:
+    """The document with one of its values, at any depth, gone, doubled, or something else."""
+    if isinstance(document, (dict, list)) and document and draw(st.integers(0, 5)):
+        place = draw(st.sampled_from(sorted(document) if isinstance(document, dict) else range(len(document))))
+        copy: Any = document.copy()
+        match draw(st.sampled_from(["inside", "inside", "inside", "gone", "twice"])):
+            case "inside":
+                copy[place] = draw(mutated(document[place]))
+            case "gone":
+                del copy[place]
+            case "twice" if isinstance(copy, list):
+                copy.append(copy[place])
+        return copy
+    return draw(SCALARS | DOCUMENTS)
+
+
+@st.composite
 def rows_of(draw: st.DrawFn, table: Table) -> list[Any]:
     """Objects that have the table's fields where they belong, with anything in them."""
     rows = []
