@@ -6,6 +6,7 @@ the others go on.
 
 import logging
 import math
+import traceback
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
@@ -266,7 +267,7 @@ class Run:
                 except (StoppedError, CancelledError):
                     raise
                 except Exception as error:  # noqa: BLE001 — isolation: one lane never stops the others
-                    self.fail_lane(task.lane, _named(error), task.slice)
+                    self.fail_lane(task.lane, self._named(error), task.slice)
                     batch = None
                 if batch is not None:
                     batch = {name: self._pii.clean(out.tables[name], rows) for name, rows in batch.items()}
@@ -461,7 +462,7 @@ class Run:
     def fail_lane(self, lane: Lane, error: SourceError, of: Slice | Days | None, *, stop: bool = True) -> None:
         """Note that something of a lane could not be had; with `stop` nothing more of it is tried."""
         account = f"account {lane.account.id}" if lane.account else None
-        text = str(error.locate(self.vendor, account, lane.stream, str(of) if of else None))
+        text = self.session.redact(str(error.locate(self.vendor, account, lane.stream, str(of) if of else None)))
         lane.stopped = lane.stopped or stop
         lane.status = "skipped" if isinstance(error, NotEntitledError) else "failed"
         lane.errors.append(text)
@@ -470,6 +471,13 @@ class Run:
         if isinstance(error, QuotaError) or (isinstance(error, AccessError) and error.status == 401):
             self._refused = error
         log.warning("%s%s", "skipped: " if lane.status == "skipped" else "", text)
+
+    def _named(self, error: Exception) -> SourceError:
+        """A mistake of ours is one lane's failure too; its traceback is for whoever reads the log at debug level."""
+        if isinstance(error, SourceError):
+            return error
+        log.debug("unexpected: %s", self.session.redact("".join(traceback.format_exception(error))))
+        return SourceError(f"unexpected {type(error).__name__}: {error}", remedy="please report this")
 
     def _finish(self, lane: Lane, *left: "deque[_Task]") -> None:
         """Close a lane of which nothing is left to read."""
@@ -482,14 +490,6 @@ class Run:
             lane.status = "ok" if lane.status == "running" else lane.status
             whose = f" of account {lane.account_id}" if lane.account else ""
             log.info("%s: %s%s: %s rows", self.vendor, lane.stream, whose, f"{lane.rows:,}")
-
-
-def _named(error: Exception) -> SourceError:
-    """A mistake of ours is one lane's failure too; its traceback is for whoever reads the log at debug level."""
-    if isinstance(error, SourceError):
-        return error
-    log.debug("unexpected", exc_info=error)
-    return SourceError(f"unexpected {type(error).__name__}: {error}", remedy="please report this")
 
 
 def _split(task: _Task, pages: int, queue: "deque[_Task]", running: "deque[_Task]") -> None:

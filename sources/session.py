@@ -302,6 +302,13 @@ class Session:
             text = text.replace(secret, "***")
         return text
 
+    def _redacted(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return self.redact(value)
+        if isinstance(value, dict):
+            return {self.redact(name): self._redacted(inner) for name, inner in value.items()}
+        return [self._redacted(inner) for inner in value] if isinstance(value, list) else value
+
     def _send(
         self,
         method: str,
@@ -437,10 +444,13 @@ class Session:
 
     def _json(self, response: requests.Response, path: str) -> Any:
         try:
-            return orjson.loads(response.content)
+            document = orjson.loads(response.content)
         except orjson.JSONDecodeError:
             kind = self.redact(response.headers.get("Content-Type", "no content type"))[:100]
             raise AnswerError(f"{path} answered {response.status_code}, but not with JSON ({kind})") from None
+        # what a vendor says back is not kept; some escape a slash
+        forms = {form.encode() for secret in self._secrets for form in (secret, secret.replace("/", r"\/"))}
+        return self._redacted(document) if any(form in response.content for form in forms) else document
 
     def _pause(self, response: requests.Response) -> float:
         """Seconds until the vendor's window turns: as it says, or else with the clock, at the next full minute."""

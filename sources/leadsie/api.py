@@ -57,7 +57,7 @@ def read_error(document: Any) -> str | None:
 
 
 class Api:
-    """Leadsie's endpoints: every method returns all rows or raises, and the key stands in none of them."""
+    """Leadsie's endpoints: every method returns all rows or raises."""
 
     def __init__(self, session: Session, key: str, clients_path: str, client_path: str) -> None:
         self._session = session
@@ -69,19 +69,20 @@ class Api:
         """The connections of one customUserId; without one, those that the vendor then shows."""
         question = {"apiKey": self._key} | ({} if custom_user_id is None else {"customUserId": custom_user_id})
         document = self._session.query(STATUS_PATH, question, meter=meter, check=self._check_connections)
-        return self._rows(document["allConnections"])
+        rows: list[Row] = document["allConnections"]
+        return rows
 
     def clients(self, meter: Meter) -> list[Row]:
         """All clients, each with its `clientId`."""
         document = self._get(self._clients_path, "clients_path", meter, self._check_clients)
-        return [{**row, "clientId": _client_id(row)} for row in self._rows(_listed(document))]
+        return [{**row, "clientId": _client_id(row)} for row in _listed(document)]
 
     def client(self, client: Row, meter: Meter) -> list[Row]:
         """The connections of one client, each with what the client's own object says of it."""
         path = self._client_path.replace("{id}", quote(str(client["clientId"]), safe=""))
         document = self._get(path, "client_path", meter, self._check_connections)
         own = {name: client[name] for name in OF_CLIENT if client.get(name)}
-        return [own | row for row in self._rows(document["allConnections"])]
+        return [own | row for row in document["allConnections"]]
 
     def _get(self, path: str, setting: str, meter: Meter, check: Any) -> Any:
         try:
@@ -90,11 +91,6 @@ class Api:
             if error.status == 404:
                 error.remedy = f"give its path as sources.leadsie.{setting}, or set clients to false"
             raise
-
-    def _rows(self, rows: list[Row]) -> list[Row]:
-        """The rows, without the key where the vendor says it back."""
-        clean: list[Row] = _redacted(rows, self._session)
-        return clean
 
     def _check_connections(self, document: Any) -> None:
         self._check(document, document.get("allConnections") if isinstance(document, dict) else None, "allConnections")
@@ -110,7 +106,7 @@ class Api:
         failed = isinstance(document, dict) and not rows and (document.get("error") or document.get("errors"))
         if failed or not isinstance(rows, list):
             said = read_error(document) if isinstance(document, dict) else None
-            words = f" ({self._session.redact(said)[:300]})" if said else ""
+            words = f" ({said[:300]})" if said else ""
             raise AnswerError(f"the answer has no {what}{words}")
         if not all(isinstance(row, dict) for row in rows):
             raise AnswerError(f"the answer's {what} holds something that is no object")
@@ -125,11 +121,3 @@ def _listed(document: Any) -> Any:
 
 def _client_id(row: Row) -> str:
     return str(row.get("clientId") or row.get("id") or "")
-
-
-def _redacted(value: Any, session: Session) -> Any:
-    if isinstance(value, str):
-        return session.redact(value)
-    if isinstance(value, dict):
-        return {session.redact(name): _redacted(inner, session) for name, inner in value.items()}
-    return [_redacted(inner, session) for inner in value] if isinstance(value, list) else value
