@@ -191,7 +191,7 @@ class Table:
                 values = positions
             else:
                 values = [given[column.name]] * len(objects)
-            arrays[column.name] = self._array(column, values)
+            arrays[column.name] = _without_nul(self._array(column, values))
         if self.history:
             arrays |= {column.name: pa.nulls(len(objects), ARROW[column.type]) for column in HISTORY}
             arrays[HISTORY[0].name] = _versions(pa.table(arrays))
@@ -205,7 +205,7 @@ class Table:
                 snake = snake_case(name) or "unnamed"
                 # two names may become one: neither field is dropped
                 free = next(f for n in count(1) if (f := snake if n == 1 else f"{snake}_{n}") not in arrays)
-                arrays[free] = pa.array([_as_text(h.get(name)) for h in holders], pa.string())
+                arrays[free] = _without_nul(pa.array([_as_text(h.get(name)) for h in holders], pa.string()))
                 fields.append(pa.field(free, pa.string()))
         return pa.table(arrays, schema=pa.schema(fields))
 
@@ -296,6 +296,10 @@ def _versions(rows: pa.Table) -> pa.Array:
     return pa.array([hashlib.sha256(text.encode()).hexdigest() for text in texts], pa.string())
 
 
+# U+0000 as JSON writes it, and no backslash that is followed by such letters
+_NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
+
+
 class _Fields:
     """The fields of some objects by their paths; what several paths share is looked up once."""
 
@@ -307,6 +311,13 @@ class _Fields:
             outer, _, name = path.rpartition(".")
             self._found[path] = [each.get(name) if isinstance(each, dict) else None for each in self.at(outer)]
         return self._found[path]
+
+
+def _without_nul(array: pa.Array) -> pa.Array:
+    """U+FFFD in place of U+0000, which no text of PostgreSQL's can hold; then both databases hold the same."""
+    if array.type != pa.string() or not pc.any(pc.match_substring(array, "\0")).as_py():
+        return array
+    return pc.replace_substring(array, "\0", "\ufffd")
 
 
 def _blank_to_null(array: pa.Array) -> pa.Array:
@@ -325,10 +336,11 @@ def _as_id(value: object) -> str | None:
 
 def _as_json(value: object) -> str:
     try:
-        return orjson.dumps(value).decode()
+        text = orjson.dumps(value).decode()
     except orjson.JSONEncodeError:
         # a number of more than 64 bits
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return _NUL.sub(r"\1\\ufffd", text) if r"\u0000" in text else text
 
 
 def _as_integer(value: object) -> int | None:
