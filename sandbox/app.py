@@ -16,7 +16,7 @@ from contextlib import suppress
 from email.utils import formatdate
 from types import TracebackType
 from typing import Self
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, unquote_to_bytes
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -153,6 +153,8 @@ class Gate:
         body = await request.body()
         body_is_read = False
         seen = self._note(request, body)
+        # a slash that an id has in it is none of the path's
+        scope["path"] = unquote_to_bytes(scope["raw_path"].replace(b"%2F", b"%252F")).decode()
         # a key can stand in the body
         scope["sandbox.body"] = body
 

@@ -31,6 +31,7 @@ MUTATORS = (
     "remove_account",
     "remove_feed",
     "remove_visits",
+    "rename_company",
     "retag",
 )
 

@@ -3,7 +3,7 @@
 | name | what happens |
 |---|---|
 | `latency` | the answer comes `seconds` later |
-| `status` | `status` instead of an answer: the vendor's documented body, or `body`; 502, 504: a proxy's HTML |
+| `status` | `status`, to `location`, instead of an answer: the vendor's documented body, or `body`; 502, 504: HTML |
 | `html` | 200, and a login page in HTML |
 | `wrong_shape` | 200, and JSON of another shape (`body`) |
 | `cut_headers` | the connection ends before the headers |
@@ -59,6 +59,7 @@ class Fault:
     chance: float = 1.0
     status: int = 500
     retry_after: int | str | None = None
+    location: str | None = None
     seconds: float = 1.0
     after: int | None = None
     rows: int = 1

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Literal, TypeVar
-from urllib.parse import urlencode
+from urllib.parse import unquote, urlencode
 
 import orjson
 from starlette.requests import Request
@@ -208,7 +208,7 @@ class LeadfeederLegacy:
 
     def account(self, account_id: str, of_data: bool = True) -> Account:
         """The account, unless it is unknown, or has nothing to say on its data routes."""
-        if (account := self.world.accounts.get(account_id)) is None:
+        if (account := self.world.accounts.get(unquote(account_id))) is None:
             raise RefusalError(404)
         status = self.options.account_status.get(account_id, 402 if account.subscription == "lite" else None)
         if of_data and status is not None:

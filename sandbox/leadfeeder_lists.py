@@ -6,6 +6,7 @@ or contacts; its items are ids and types only.
 
 import zlib
 from dataclasses import dataclass, field
+from urllib.parse import unquote
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -76,7 +77,7 @@ class Lists:
 
     async def items(self, request: Request) -> Response:
         account = self.answers.account(request)
-        if (found := self.shelf(account).lists.get(request.path_params["list_id"])) is None:
+        if (found := self.shelf(account).lists.get(unquote(request.path_params["list_id"]))) is None:
             raise RefusalError(404)
         return self.answers.cursored(request, found.items, lambda item: {"id": item, "type": found.scope})
 

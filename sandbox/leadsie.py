@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, Literal
+from urllib.parse import unquote
 
 import orjson
 from starlette.requests import Request
@@ -118,7 +119,7 @@ class Leadsie:
     async def one_client(self, request: Request) -> Response:
         """Named by its id, or by a customUserId of its connections."""
         self.offered()
-        time, name = now(self.world), request.path_params["client_id"]
+        time, name = now(self.world), unquote(request.path_params["client_id"])
         for client_id, connections in self.by_client().items():
             if name == client_id or name in [each.custom_user_id(time) for each in connections]:
                 return Json(self.client(connections) | {"allConnections": [self.row(each) for each in connections]})

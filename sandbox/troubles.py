@@ -44,6 +44,8 @@ def _status(fault: Fault, vendor: Vendor) -> Response:
         answer = vendor.refuse(fault.status)
     if fault.retry_after is not None:
         answer.headers["Retry-After"] = str(fault.retry_after)
+    if fault.location is not None:
+        answer.headers["Location"] = fault.location
     return answer
 
 

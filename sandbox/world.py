@@ -10,7 +10,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Literal, TypeAlias
 from zoneinfo import ZoneInfo
@@ -265,6 +265,15 @@ class World:
             lead = self._lead(account, lead_id)
             lead.tags, lead.sparse = list(tags), False
             account.version += 1
+
+    def rename_company(self, number: int, name: str) -> None:
+        """The company with this number is called otherwise, in every vendor's answers."""
+        with self.lock:
+            self._companies[number] = renamed = replace(self.company(number), name=name)
+            for account in self.accounts.values():
+                for lead in account.leads.values():
+                    lead.company = renamed if lead.company.number == number else lead.company
+                account.version += 1
 
     def add_feed(self, account_id: str, feed_id: str, name: str, **criteria: int | str) -> None:
         """For example `add_feed("6001", "77", "Germany", country_code="DE")`."""
