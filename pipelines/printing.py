@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 if TYPE_CHECKING:
     from .demo import Shown
@@ -58,7 +59,7 @@ def summary(of: "Summary") -> None:
             days = f"{stream.window_start} … {stream.window_end}" if stream.window_start else ""
             shown.add_row(
                 vendor.vendor,
-                stream.account_id or "",
+                Text(stream.account_id or ""),
                 stream.stream,
                 days,
                 stream.status,
@@ -81,7 +82,7 @@ def status(lines: "list[StreamStatus]") -> None:
         last = f"{line.last_run_at:%Y-%m-%d %H:%M} {line.last_run_status}" if line.last_run_at else ""
         shown.add_row(
             line.vendor,
-            line.account_id or "",
+            Text(line.account_id or ""),
             line.stream,
             f"{line.loaded_from} … {line.loaded_until}" if line.loaded_until else "",
             f"{line.rows:,}",

@@ -247,7 +247,13 @@ def _held_against(name: str, table: Table, ours: list[Row], theirs: list[Row]) -
 
 
 def _plain(value: object, is_document: bool) -> object:
-    return json.loads(value) if is_document and isinstance(value, str) else value
+    """A value in a form that two places agree on: psycopg2 has parsed a document already, and a text in it is one."""
+    if not is_document or not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value
 
 
 def _key(row: Row, columns: Sequence[str]) -> Key:
