@@ -5,15 +5,16 @@ import logging
 import re
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from rich.console import Console
 from rich.progress import Progress, ProgressColumn, SpinnerColumn, Task, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from sources.runs import Run
-
 from .vendors import VENDORS
+
+if TYPE_CHECKING:
+    from sources.runs import Run
 
 
 class Display:
@@ -30,7 +31,7 @@ class Display:
             transient=True,
         )
 
-    def watch(self, vendor: str, run: Run) -> None:
+    def watch(self, vendor: str, run: "Run") -> None:
         """Show the run's line from now on."""
         self._progress.add_task(vendor, total=None, run=run)
 
