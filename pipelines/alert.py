@@ -39,8 +39,8 @@ class Alert:
     """
 
     def __init__(self, url: str | None) -> None:
-        self._url = url or configured(SETTING)
-        if self._url and not (urlsplit(self._url).scheme in ("http", "https") and urlsplit(self._url).hostname):
+        self._url = str(url or configured(SETTING) or "")
+        if self._url and not _is_url(self._url):
             # it is not shown: a part of it may be right
             raise SettingError(
                 f"--alert-slack (or {SETTING}) is no URL", remedy="give it as https://hooks.slack.com/services/…"
@@ -72,6 +72,14 @@ class Alert:
         text = html.escape("\n".join([heading, *shown, *more]), quote=False)
         if reason := _send(self._url, text):
             log.warning("the message to Slack was not taken: %s; check --alert-slack or %s", reason, SETTING)
+
+
+def _is_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname)
 
 
 def _failures(vendor: VendorResult) -> Iterator[str]:

@@ -61,6 +61,7 @@ def test_no_key() -> None:
         (["sync", "--destination", "filesystem"], ["filesystem cannot replace a day", "choose duckdb, postgres"]),
         (["sync", "--destination", "postgres"], ["destination.postgres.credentials", "postgresql://"]),
         (["sync", "--alert-slack", "hooks.example.com/x-word"], ["--alert-slack", "https://hooks.slack.com/"]),
+        (["sync", "--alert-slack", "https://[x-word"], ["--alert-slack", "https://hooks.slack.com/"]),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )
