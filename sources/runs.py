@@ -489,7 +489,7 @@ class Run:
             lane.finished_at = self._clock.now()
             lane.status = "ok" if lane.status == "running" else lane.status
             whose = f" of account {lane.account_id}" if lane.account else ""
-            log.info("%s: %s%s: %s rows", self.vendor, lane.stream, whose, f"{lane.rows:,}")
+            log.debug("%s: %s%s: %s rows read", self.vendor, lane.stream, whose, f"{lane.rows:,}")
 
 
 def _split(task: _Task, pages: int, queue: "deque[_Task]", running: "deque[_Task]") -> None:

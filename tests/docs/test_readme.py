@@ -39,7 +39,7 @@ NOT_OURS = {"connection to server at … failed: …"}
 def test_every_command_is_of_a_kind_that_is_tested() -> None:
     assert COMMANDS
     for command in COMMANDS:
-        assert re.match(r"make |export \w+=|cp |chmod |git clone |cd |(\.venv/bin/)?leadhouse ", command), command
+        assert re.match(r"make |export \w+=|cp |chmod |git clone |cd |(\.venv/bin/)?(leadhouse|dlt) ", command), command
 
 
 def test_make_has_the_targets_and_the_page_names_them() -> None:
@@ -99,6 +99,11 @@ def test_the_commands_run(destination: str, house: Path, request: pytest.Fixture
             shown = next(block for block in blocks(README, "text") if block.startswith("vendor"))
             assert header.split() == shown.split("\n")[0].split()
             assert rows
+    if destination == "duckdb":
+        [command] = [line for line in COMMANDS if line.startswith(".venv/bin/dlt ")]
+        command = command.replace(".venv/bin", str(Path(sys.executable).parent)).replace("~/.dlt", "$DLT_DATA_DIR")
+        shown_by_dlt = subprocess.run(["bash", "-c", command], cwd=house, check=True, capture_output=True, timeout=60)
+        assert b"COMPLETED" in shown_by_dlt.stdout
 
 
 def parsed(words: list[str]) -> Any:

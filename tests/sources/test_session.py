@@ -63,13 +63,16 @@ def connect(clock: FakeClock) -> Iterator[Open]:
     def connect(url: str, **options: Any) -> Session:
         session = Session(
             base_url=url,
-            auth=HeaderAuth("Authorization", f"Token token={SECRET}"),
-            secrets=(SECRET,),
             budget=Budget(Limit(10_000, timedelta(minutes=1)), clock=clock),
             clock=clock,
             read_error=words_of,
             workers=2,
-            **{"timeout": 5.0, **options},
+            **{
+                "timeout": 5.0,
+                "auth": HeaderAuth("Authorization", f"Token token={SECRET}"),
+                "secrets": (SECRET,),
+                **options,
+            },
         )
         opened.append(session)
         return session
@@ -342,6 +345,14 @@ class TestSecret:
         assert SECRET[:8] not in str(raised.value)
         assert SECRET[:8] not in repr(raised.value)
         assert SECRET[:8] not in caplog.text
+
+    @pytest.mark.parametrize(("secret", "kept"), [(SECRET, "/why/***"), ("pricing", "/why/pricing")])
+    def test_what_a_vendor_says_back_is_no_data_but_a_word_is(
+        self, secret: str, kept: str, server: Server, connect: Open
+    ) -> None:
+        server.answers = [Answer(body=orjson.dumps({"data": [{"page": f"/why/{secret}"}]}))]
+        session = connect(server.url, auth=HeaderAuth("X-Api-Key", secret), secrets=(secret,))
+        assert ask(session)["data"] == [{"page": kept}]
 
     @pytest.mark.parametrize("trouble", ["cut", "short", "silent"])
     def test_nor_told_by_a_lost_connection(
