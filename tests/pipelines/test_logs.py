@@ -53,7 +53,7 @@ def test_a_line_for_each_event(vendors: Sandbox, more: tuple[str, ...]) -> None:
 @pytest.mark.usefixtures("vendors")
 def test_every_stream_is_told_once() -> None:
     """However many pieces it takes."""
-    ended = start("sync", VENDOR, "--json", piece=timedelta(milliseconds=50)).wait()
+    ended = start("sync", VENDOR, "--json", piece=timedelta(milliseconds=300)).wait()
     assert ended.exit_code == OK
     assert ended.stderr.count(f": {VENDOR}: a piece is loaded, ") > 1
     [vendor] = json.loads(ended.stdout)["vendors"]
