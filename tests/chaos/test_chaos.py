@@ -23,7 +23,7 @@ from tests.reading import Rows, dump, streams_of, tables_of
 
 from .killing import command
 
-KILLS = int(os.environ.get("LEADHOUSE_CHAOS", "3"))
+KILLS = int(os.environ.get("LEADHOUSE_CHAOS", "2"))
 Tables = dict[str, dict[str, Rows]]
 
 

@@ -120,6 +120,8 @@ def open_house(build: Build, vendor: str, place: str) -> Iterator[Open]:
             world = world or World(days=6, accounts=2, visits_per_day=8, clock=clock.epoch)
             sandbox = stack.enter_context(Sandbox(world, clock=clock.epoch, limits=False))
             settings = {"START_DATE": START.isoformat(), "EXPORT_REQUESTS_PER_MINUTE": "1000"}
+            # one feed shows what all do
+            settings |= {"EXPORT_FEEDS": '["all_leads"]'} if vendor == "leadfeeder_legacy" else {}
             return build(vendor, place, clock, sandbox, **settings), sandbox
 
         yield make

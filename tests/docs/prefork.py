@@ -8,10 +8,12 @@ import os
 import sys
 import tempfile
 
+import dbt.cli.main
+
 from pipelines import check, cli, init, progress, recover, status, sync, transform
 from pipelines.vendors import VENDORS
 
-COMMANDS = (check, init, progress, recover, status, sync, transform)
+IMPORTED = (check, init, progress, recover, status, sync, transform, dbt.cli.main)
 
 
 def run(words: list[str]) -> tuple[int, str, str]:

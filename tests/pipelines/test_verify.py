@@ -14,7 +14,7 @@ from sandbox import Sandbox, World
 from sources.errors import SettingError
 from sources.streams import Asked
 from sources.windows import Days
-from tests.conftest import NOW, FakeClock
+from tests.conftest import NOW, FakeClock, on_duckdb
 from tests.reading import dump
 
 TODAY = NOW.date()
@@ -92,6 +92,7 @@ def test_equal_until_something_happens(
     assert verified.exit_code == 1
 
 
+@on_duckdb
 def test_late_vanished_and_changed_visits(
     vendors: Sandbox, warehouse: Warehouse, load: Callable[[str], None], look: Callable[..., Verified]
 ) -> None:
