@@ -18,6 +18,7 @@ from typing import Any
 import dlt
 import pyarrow as pa
 from dlt.common.schema.typing import PIPELINE_STATE_TABLE_NAME
+from dlt.common.storages.load_package import ParsedLoadJobFileName
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from sources.clock import Clock, StoppedError
@@ -307,10 +308,7 @@ class _Sync:
         """Load the package that a crash left behind, from wherever it had come to."""
         normalized = pipeline.list_normalized_load_packages()
         for load_id in normalized:
-            done = {
-                job.job_file_info.table_name for job in pipeline.get_load_package_info(load_id).jobs["completed_jobs"]
-            }
-            if PIPELINE_STATE_TABLE_NAME not in done:
+            if PIPELINE_STATE_TABLE_NAME not in _written(pipeline, load_id):
                 self._warehouse.forget_state(self._vendor.name, load_id)
         if normalized:
             self._load(pipeline)
@@ -329,6 +327,17 @@ class _Sync:
             (account, part.partition("/")[0], day): reason for account, part, day, reason in positions.all_incomplete()
         }
         self._warehouse.record_incomplete(name, [(name, *place, reason) for place, reason in days.items()])
+
+
+def _written(pipeline: dlt.Pipeline, load_id: str) -> set[str]:
+    """The tables of a package whose rows dlt knows to be in the warehouse: it does not write them again."""
+    packages = pipeline._get_load_storage().normalized_packages
+    jobs = {job.job_file_info for job in pipeline.get_load_package_info(load_id).jobs["completed_jobs"]}
+    for name in packages.list_pending_transitions(load_id):
+        # written, but not put with the others yet
+        if (noted := packages.load_pending_transition(load_id, name)) and noted[0] == "completed":
+            jobs.add(ParsedLoadJobFileName.parse(name))
+    return {job.table_name for job in jobs}
 
 
 def _result(lane: Lane) -> StreamResult:

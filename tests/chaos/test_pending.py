@@ -10,6 +10,7 @@ from pathlib import Path
 import psycopg2
 import pytest
 from dlt.common.destination.exceptions import DestinationTerminalException
+from dlt.common.storages.load_package import PackageStorage
 from dlt.destinations.insert_job_client import InsertValuesLoadJob
 
 from pipelines.recover import recover
@@ -47,6 +48,32 @@ def test_state_written_and_not_noted(
         assert len({tuple(map(str, row.values())) for row in found[name]}) == len(found[name]) > 0
     written = warehouse.query(f"SELECT count(*), count(DISTINCT version) FROM {VENDOR}._dlt_pipeline_state")
     assert written[0][0] == written[0][1]
+
+
+def test_state_written_and_noted_and_not_put_away(
+    destination: str, serve: Callable[..., Sandbox], clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serve(World(days=2, accounts=1, visits_per_day=2, clock=clock.epoch))
+    put_away = PackageStorage.complete_job
+    left = [True]
+
+    def stumble(packages: PackageStorage, load_id: str, file_name: str) -> str:
+        if left and file_name.startswith("_dlt_pipeline_state."):
+            left.clear()
+            raise OSError("the power is gone")
+        return put_away(packages, load_id, file_name)
+
+    monkeypatch.setattr(PackageStorage, "complete_job", stumble)
+    first = sync(Warehouse(destination, clock=clock), vendors=[VENDOR], clock=clock)
+    assert (first.exit_code, left) == (1, [])
+    warehouse = Warehouse(destination, clock=clock)
+    written = warehouse.query(f"SELECT _dlt_load_id FROM {VENDOR}._dlt_pipeline_state")
+    assert len(written) == 1
+    again = sync(Warehouse(destination, clock=clock), vendors=[VENDOR], clock=clock)
+    assert again.exit_code == 0, again.as_dict()
+    # what it says is not forgotten: dlt would not write it again
+    kept = warehouse.query(f"SELECT _dlt_load_id FROM {VENDOR}._dlt_pipeline_state ORDER BY version")
+    assert kept[:1] == written
 
 
 @pytest.mark.parametrize("destination", ["duckdb"])
