@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 
 OPS = "ops"
 # megabytes; DuckDB spills to disk beyond them, and is given more where it cannot
-MEMORY, MOST_MEMORY = 80, 2560
+MEMORY, MOST_MEMORY = 64, 2048
 _FOLDERS = {"normalize": ("extracted",), "load": ("new", "normalized", "loaded")}
 _OPS_TABLES = {
     "runs": (
