@@ -27,7 +27,7 @@ MOMENTS: dict[str, Reached] = {
 def killed(destination: str, reached: Callable[[], bool]) -> None:
     """Begin a sync, and kill it as soon as something is reached."""
     process = start(*COMMAND, destination)
-    assert process.when(reached), "it ended before it could be killed"
+    assert process.when(reached, 60), "it ended before it could be killed"
     process.signal(signal.SIGKILL)
     process.wait()
 
