@@ -73,7 +73,6 @@ def sync(
     with _command(debug=debug, log_json=log_json):
         from sources.clock import Clock
         from sources.settings import span
-        from sources.streams import Asked
 
         from . import options
         from .alert import Alert
@@ -88,11 +87,7 @@ def sync(
         clock = Clock()
         with Alert(alert_slack) as alert:
             warn_of_readers()
-            asked = Asked(
-                days=options.days(first, last, clock.now().date()),
-                streams=frozenset(stream) if stream else None,
-                accounts=frozenset(account) if account else None,
-            )
+            asked = options.asked(first, last, stream, account, clock.now().date())
             patience = span("--max-wait", max_wait)
             warehouse = Warehouse(destination, clock=clock, max_wait=patience)
             if then_transform:
@@ -279,7 +274,6 @@ def verify(
     with _command(debug=debug, log_json=log_json):
         from sources.clock import Clock
         from sources.settings import span
-        from sources.streams import Asked
 
         from . import options
         from .progress import Display
@@ -289,11 +283,7 @@ def verify(
 
         clock = Clock()
         [chosen] = pick([vendor])
-        asked = Asked(
-            days=options.days(first, last, clock.now().date()),
-            streams=frozenset(stream) if stream else None,
-            accounts=frozenset(account) if account else None,
-        )
+        asked = options.asked(first, last, stream, account, clock.now().date())
         patience = span("--max-wait", max_wait)
         warehouse = Warehouse(destination, clock=clock, max_wait=patience)
         with Display(err, quiet=log_json) as display:

@@ -4,7 +4,19 @@ import re
 from datetime import date
 
 from sources.errors import SettingError
+from sources.streams import Asked
 from sources.windows import Days, parse_day
+
+
+def asked(
+    first: str | None, last: str | None, streams: list[str] | None, accounts: list[str] | None, today: date
+) -> Asked:
+    """What `--from`, `--to`, `--stream` and `--account` ask for. Raises SettingError."""
+    return Asked(
+        days=days(first, last, today),
+        streams=frozenset(streams) if streams else None,
+        accounts=frozenset(accounts) if accounts else None,
+    )
 
 
 def days(first: str | None, last: str | None, today: date) -> Days | None:

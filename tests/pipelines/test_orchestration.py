@@ -13,7 +13,7 @@ from pipelines.warehouse import Warehouse
 from sandbox import Sandbox
 from sources.clock import Clock
 from tests.docs.pages import ROOT
-from tests.pipelines.cli_process import FIRST_DAY, LAST_DAY, settings, simulated
+from tests.pipelines.cli_process import FIRST_DAY, LAST_DAY
 
 VISITS = dg.AssetKey(["leadfeeder_legacy", "visits"])
 # what Dagster says of its own future is nothing to these tests
@@ -21,14 +21,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
     pytest.mark.filterwarnings("ignore::UserWarning"),
 ]
-
-
-@pytest.fixture
-def vendors(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
-    with simulated() as sandbox:
-        for name, value in settings(sandbox).items():
-            monkeypatch.setenv(name, value)
-        yield sandbox
 
 
 @pytest.fixture
