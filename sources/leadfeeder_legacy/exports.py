@@ -310,7 +310,11 @@ class Exports:
         except SourceError:
             await self._call(self._ledger.remove, tables.EXPORT_REQUESTS, asdict(draft))
             raise
-        request = _answered(replace(draft, finished_at=None, error=None), document)
+        try:
+            request = _answered(replace(draft, finished_at=None, error=None), document)
+        except AnswerError as error:
+            await self._record(replace(draft, error=error.message))
+            raise
         await self._call(self._ledger.put, tables.EXPORT_REQUESTS, asdict(request), asdict(draft))
         job.request = request
         job.pause = FIRST_WAIT

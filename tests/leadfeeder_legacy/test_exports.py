@@ -202,6 +202,18 @@ def test_an_unclear_answer_is_noted_and_asked_again(
 
 
 @on_duckdb
+def test_an_answer_that_nobody_understands_is_kept_as_unclear(warehouse: Warehouse, sandbox: Sandbox, run: Run) -> None:
+    body = {"data": {"id": "1", "attributes": {"status": "archived"}}}
+    sandbox.faults.add("wrong_shape", path="*/export-requests", method="POST", times=1, body=body)
+    run(expect=1)
+    [(status, error)] = warehouse.query(f"SELECT status, error FROM {VENDOR}.export_requests WHERE id LIKE 'unclear-%'")
+    assert status == "unclear"
+    assert "'archived'" in error
+    run()
+    assert_equal(warehouse, sandbox)
+
+
+@on_duckdb
 def test_an_unknown_status_is_named(warehouse: Warehouse, sandbox: Sandbox, run: Run) -> None:
     sandbox.leadfeeder_legacy.options.exports.status_text = "archived"
     summary = run(expect=1)
