@@ -17,9 +17,9 @@ from dlt.common.runtime.slack import send_slack_message
 
 from sources.errors import SettingError
 
+from .destination import configured
 from .printing import sentence
 from .sync import Summary, VendorResult
-from .warehouse import configured
 
 if TYPE_CHECKING:
     from .transform import Transformed

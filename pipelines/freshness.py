@@ -10,8 +10,8 @@ from datetime import timedelta
 from sources.errors import SettingError
 from sources.settings import span
 
+from .destination import configured
 from .vendors import VENDORS
-from .warehouse import configured
 
 SECTION, DEFAULT = "freshness", "default"
 

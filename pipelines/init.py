@@ -20,9 +20,10 @@ from sources.settings import listed
 from sources.streams import Asked
 from sources.windows import Days, parse_day
 
+from .destination import configured
 from .sync import pick
 from .vendors import VENDORS, Vendor
-from .warehouse import Warehouse, configured
+from .warehouse import Warehouse
 
 SECRETS = Path(".dlt/secrets.toml")
 DSN = "destination.postgres.credentials"

@@ -250,6 +250,8 @@ class _Sync:
                     self._load(pipeline)
                     self._run.committed()
                     self._record(pipeline)
+                    if self._run.finished:
+                        self._settle()
                 self._tell()
         except BaseException:
             for lane in self._run.lanes:
@@ -257,10 +259,11 @@ class _Sync:
                     lane.status, lane.finished_at = "interrupted", self._clock.now()
             self._record(pipeline)
             raise
+
+    def _settle(self) -> None:
         tables = {table.name: table for stream in self._run.streams for table in stream.tables}.values()
-        with self._warehouse.open():
-            self._warehouse.index(self._vendor.name, tables)
-            self._warehouse.settle(self._vendor.name, tables, self._run.out_of_order)
+        self._warehouse.index(self._vendor.name, tables)
+        self._warehouse.settle(self._vendor.name, tables, self._run.out_of_order)
 
     def _tell(self) -> None:
         """Log that a piece is loaded, and what the streams cost that ended with it."""

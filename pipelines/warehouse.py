@@ -10,28 +10,25 @@ import random
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
-from copy import copy
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import dlt
 import filelock
-from dlt.common.configuration.exceptions import ConfigurationException
-from dlt.common.destination import Destination
 from dlt.common.pipeline import get_dlt_pipelines_dir
 from dlt.common.schema.typing import PIPELINE_STATE_TABLE_NAME
 from dlt.destinations.exceptions import DatabaseException, DatabaseUndefinedRelation
-from dlt.destinations.impl.duckdb.configuration import DuckDbCredentials
-from dlt.destinations.impl.postgres.configuration import PostgresCredentials
 from dlt.destinations.sql_client import SqlClientBase
 
 from sources.clock import Clock
-from sources.errors import SettingError, TerminalError
-from sources.tables import Newest, Table, Type
+from sources.errors import TerminalError
+from sources.tables import Table, Type
 from sources.windows import Days
+
+from .destination import first_line, resolve
+from .settling import fill, follow, once
 
 log = logging.getLogger(__name__)
 
@@ -71,14 +68,6 @@ class BusyError(WarehouseError):
     """Another run of the same vendor is at work on this warehouse."""
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where a warehouse is: `identity` tells two apart and holds no secret, `path` is the DuckDB file's."""
-
-    identity: str
-    path: Path | None = None
-
-
 class Warehouse:
     """A destination by its dlt name; `path` is a DuckDB file other than the one that is set.
 
@@ -98,14 +87,13 @@ class Warehouse:
         self.name = destination
         self._clock = clock
         self._max_wait = max_wait.total_seconds()
-        self._memory = MEMORY
         self._turn = threading.Lock()
         self._mine = threading.local()
-        self.destination, self.place = _resolve(destination, path)
-        _remember_capabilities(self.destination)
+        self.destination, self.place = resolve(destination, path)
         self._read_only = read_only and destination == "duckdb"
-        if self._read_only:
-            self.destination.config_params["credentials"].read_only = True
+        if destination == "duckdb":
+            self._give_memory(MEMORY)
+            self.destination.config_params["credentials"].read_only = read_only
         digest = hashlib.sha256(self.place.identity.encode()).hexdigest()[:16]
         self.working_dir = Path(get_dlt_pipelines_dir()) / "leadhouse" / digest
         self._load_lock = filelock.FileLock(self._lock_file("load"), timeout=self._max_wait, thread_local=False)
@@ -198,7 +186,7 @@ class Warehouse:
             client.open_connection()
         except Exception as error:  # whatever the database's own driver raises
             raise WarehouseError(
-                f"{self.name} cannot be opened: {_first_line(error)}",
+                f"{self.name} cannot be opened: {first_line(error)}",
                 remedy=f"check destination.{self.name}.credentials",
             ) from error
         try:
@@ -210,11 +198,14 @@ class Warehouse:
         """Whether a load that failed for want of memory may be tried again, with more of it."""
         if self.name != "duckdb" or "Out of Memory" not in str(error) or self._memory >= MOST_MEMORY:
             return False
-        self._memory *= 2
-        self.destination.config_params["credentials"].global_config = _memory(self._memory)
+        self._give_memory(2 * self._memory)
         self.__dict__.pop("_model_client", None)
         log.info("DuckDB needs more than %s MB for this load; it is given %s", self._memory // 2, self._memory)
         return True
+
+    def _give_memory(self, megabytes: int) -> None:
+        self._memory = megabytes
+        self.destination.config_params["credentials"].global_config = {"memory_limit": f"{megabytes}MB"}
 
     def prepare(self) -> None:
         """Make the loader's schema; raises WarehouseError where nothing can be written."""
@@ -222,7 +213,7 @@ class Warehouse:
             try:
                 _make(client, f"CREATE SCHEMA IF NOT EXISTS {OPS}")
             except DatabaseException as error:
-                raise WarehouseError(f"{self.name} cannot be written: {_first_line(error)}") from error
+                raise WarehouseError(f"{self.name} cannot be written: {first_line(error)}") from error
 
     def record(self, run_id: str, vendor: str, rows: Sequence[Mapping[str, object]]) -> None:
         """Replace what `ops.runs` says of a vendor's run."""
@@ -314,13 +305,13 @@ class Warehouse:
         with self.open() as client:
             for table in tables:
                 if table.newest is not None and reread is not None:
-                    client.execute_sql(_follow(vendor, table, table.newest), reread.first, reread.last)
+                    client.execute_sql(follow(vendor, table, table.newest), reread.first, reread.last)
                 if table.filled_by is not None:
                     other = next((t for t in tables if t.name == table.filled_by), None)
-                    for statement in _fill(vendor, table, other) if other else ():
+                    for statement in fill(vendor, table, other) if other else ():
                         client.execute_sql(statement)
                 if table.history:
-                    client.execute_sql(_once(vendor, table, {"duckdb": "rowid", "postgres": "ctid"}[self.name]))
+                    client.execute_sql(once(vendor, table, {"duckdb": "rowid", "postgres": "ctid"}[self.name]))
 
     def _replace(
         self, table: str, condition: str, arguments: Sequence[object], rows: Sequence[Sequence[object]]
@@ -406,20 +397,6 @@ class WarehouseLedger:
         return int(made[0][0] or 0) if made else 0
 
 
-def _remember_capabilities(destination: Any) -> None:
-    """dlt reads all its settings each time it asks what a destination can do: some fifty times a piece."""
-    ask = destination.capabilities
-    known = cache(ask)
-
-    def capabilities(config: Any = None, naming: Any = None) -> Any:
-        if config is None and not (naming and naming.is_case_sensitive):
-            # whoever is told changes what it is told
-            return copy(known())
-        return ask(config, naming)
-
-    destination.capabilities = capabilities
-
-
 def _make(client: SqlClientBase[Any], statement: str) -> None:
     """Make what may be there already; PostgreSQL stumbles where two runs make the same at once: then it is there."""
     try:
@@ -427,107 +404,3 @@ def _make(client: SqlClientBase[Any], statement: str) -> None:
     except DatabaseException as error:
         if "duplicate key" not in str(error) and "already exists" not in str(error):
             raise
-
-
-def _memory(megabytes: int) -> dict[str, str]:
-    return {"memory_limit": f"{megabytes}MB"}
-
-
-def _resolve(destination: str, path: Path | None = None) -> tuple[Any, Place]:
-    """dlt's destination, and where it is; raises SettingError naming the setting."""
-    setting = f"destination.{destination}.credentials"
-    given = str(path) if path else configured(setting)
-    if destination == "duckdb":
-        if isinstance(given, dict):
-            given = given.get("database")
-        try:
-            credentials = DuckDbCredentials(given or "leadhouse.duckdb")
-        except (ValueError, TypeError, ConfigurationException) as error:
-            raise SettingError(f"{setting} cannot be read: {_first_line(error)}", remedy="give it a path") from None
-        path = Path(credentials.database).expanduser().absolute()
-        if credentials.database in ("", ":memory:"):
-            raise SettingError(f"{setting} is {given!r}", remedy="give it the path of a file that stays")
-        if not path.parent.is_dir():
-            raise SettingError(f"{setting}: the folder {path.parent} does not exist", remedy="make it first")
-        credentials = DuckDbCredentials(str(path))
-        credentials.global_config = _memory(MEMORY)
-        # dlt would merge without one: days whose new rows cannot be written would lose their old ones
-        return dlt.destinations.duckdb(credentials, supports_transactions=True), Place(f"duckdb {path.resolve()}", path)
-    if destination == "postgres":
-        if not given:
-            raise SettingError(
-                f"{setting} is not set", remedy="set it to postgresql://user:password@host:5432/database"
-            )
-        try:
-            server = PostgresCredentials(given)
-        except (ValueError, TypeError, ConfigurationException):
-            raise SettingError(
-                f"{setting} is no connection string", remedy="give it as postgresql://user:password@host:5432/database"
-            ) from None
-        # dlt insists on a password; a server that trusts its host needs none
-        server.password = server.password or ""
-        identity = f"postgres {server.host}:{server.port}/{server.database}"
-        return dlt.destinations.postgres(server), Place(identity)
-    try:
-        found: Any = Destination.from_reference(destination)
-        strategies = found.capabilities().supported_merge_strategies or ()
-    except Exception as error:
-        raise SettingError(
-            f"there is no destination {destination!r}", remedy="choose duckdb, postgres or another destination of dlt's"
-        ) from error
-    if "delete-insert" not in strategies:
-        # dlt would append, and every day that is read again would be there twice
-        raise SettingError(
-            f"{destination} cannot replace a day that is read again",
-            remedy="choose duckdb, postgres or another database",
-        )
-    return found, Place(destination)
-
-
-def _follow(vendor: str, table: Table, newest: Newest) -> str:
-    """Give rows that an older day may just have overwritten what their newest day says."""
-    key = ", ".join(theirs for _, theirs in newest.on)
-    other = f"{vendor}.{newest.table}"
-    return (
-        f"UPDATE {vendor}.{table.name} AS t SET {', '.join(f'{c} = n.{c}' for c in newest.columns)} "  # noqa: S608
-        f"FROM (SELECT DISTINCT ON ({key}) {key}, {', '.join(newest.columns)} FROM {other} "
-        f"WHERE ({key}) IN (SELECT {key} FROM {other} WHERE {newest.by} BETWEEN %s AND %s) "
-        f"AND {' AND '.join(f'{c} IS NOT NULL' for c in newest.columns)} "
-        f"ORDER BY {key}, {newest.by} DESC) AS n "
-        f"WHERE {' AND '.join(f't.{ours} = n.{theirs}' for ours, theirs in newest.on)}"
-    )
-
-
-def _once(vendor: str, table: Table, place: str) -> str:
-    """Leave each state of a history once; `place` is what tells equal rows apart."""
-    name = f"{vendor}.{table.name}"
-    same = " AND ".join(f"a.{column} = b.{column}" for column in (*table.key, "valid_from"))
-    return f"DELETE FROM {name} AS a USING {name} AS b WHERE {same} AND a.{place} > b.{place}"  # noqa: S608 — own names
-
-
-def _fill(vendor: str, table: Table, other: Table) -> list[str]:
-    """Add the rows and the values that only the other table has; what is there already stays."""
-    key = " AND ".join(f"t.{name} = o.{name}" for name in table.key)
-    names = [name for name in other.schema.names if name in table.schema.names]
-    values = [name for name in names if name not in table.key]
-    ours, theirs = f"{vendor}.{table.name}", f"{vendor}.{other.name}"
-    return [
-        f"UPDATE {ours} AS t SET {', '.join(f'{c} = COALESCE(t.{c}, o.{c})' for c in values)} FROM {theirs} AS o "  # noqa: S608
-        f"WHERE {key} AND ({' OR '.join(f'(t.{c} IS NULL AND o.{c} IS NOT NULL)' for c in values)})",
-        f"INSERT INTO {ours} ({', '.join(names)}) SELECT {', '.join(names)} FROM {theirs} AS o "  # noqa: S608
-        f"WHERE NOT EXISTS (SELECT 1 FROM {ours} AS t WHERE {key})",
-    ]
-
-
-def configured(setting: str) -> Any:
-    """What dlt's configuration has for a setting, a secret or not; None where nothing is set."""
-    for accessor in (dlt.secrets, dlt.config):
-        try:
-            return accessor[setting]
-        except KeyError:
-            continue
-    return None
-
-
-def _first_line(error: BaseException) -> str:
-    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)

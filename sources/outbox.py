@@ -57,8 +57,7 @@ class Outbox:
             self.rows += rows.num_rows
             if table.owner:
                 owner = self.tables[table.owner]
-                keys = batch[owner.name].select(list(owner.key)).to_pydict().values()
-                rows = concat([table.markers(zip(*keys, strict=True)), rows])
+                rows = concat([table.markers_of(batch[owner.name], owner.key), rows])
             elif table.scope or table.whole:
                 rows = concat([table.markers(read.scopes), rows])
             parts = self._parts[name]

@@ -168,6 +168,9 @@ class Session:
     @cached_property
     def _http(self) -> requests.Session:
         http = requests.Session()
+        # what the environment says of proxies and certificates is worked out once, not with every request
+        found = http.merge_environment_settings(self.base_url, {}, None, None, None)
+        http.trust_env, http.proxies, http.verify, http.cert = False, found["proxies"], found["verify"], found["cert"]
         http.auth = self._auth
         http.headers["User-Agent"] = user_agent()
         for scheme in ("http://", "https://"):
@@ -262,13 +265,18 @@ class Session:
             self._count(meter)
             ours = urlsplit(url)[:2] == self._host
             try:
-                with self._http.get(
-                    url,
-                    auth=self._auth if ours and self._auth else _no_auth,
-                    timeout=self._timeout,
-                    allow_redirects=False,
-                    stream=True,
-                ) as response:
+                # a session of its own: another host may have another proxy
+                with (
+                    requests.Session() as http,
+                    http.get(
+                        url,
+                        headers={"User-Agent": user_agent()},
+                        auth=self._auth if ours and self._auth else _no_auth,
+                        timeout=self._timeout,
+                        allow_redirects=False,
+                        stream=True,
+                    ) as response,
+                ):
                     if response.is_redirect:
                         url = urljoin(url, response.headers["Location"])
                         continue

@@ -14,6 +14,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import cached_property
 from itertools import count
+from operator import itemgetter
 from typing import Any, Literal
 
 import dlt
@@ -94,6 +95,7 @@ class Table:
     With `whole`, all rows are replaced together.
     With `history` (and the columns of `HISTORY`, keyed by `version`), what would be replaced is kept, and the instant
     noted at which it ended: one row per state, by dlt's scd2. The instants are those at which a load was begun.
+    With `distinct`, its readers let no key come twice in a load, which then need not look for repeats.
     `owner` is the table whose rows a child row belongs to, where the scope is that row's key. `filled_by` is a table
     with the same key that supplies rows and values which this one lacks.
     `each` is the list inside the vendor's object whose elements are the rows (a child table); `position` counts them.
@@ -107,6 +109,7 @@ class Table:
     scope: tuple[str, ...] = ()
     whole: bool = False
     history: bool = False
+    distinct: bool = False
     owner: str | None = None
     newest: Newest | None = None
     filled_by: str | None = None
@@ -140,6 +143,9 @@ class Table:
     def hints(self) -> dict[str, Any]:
         """dlt's hints: types that Arrow cannot say, the key that removes repeats, the scope that is replaced."""
         merge: dict[str, Any] = {"disposition": "merge", "strategy": "delete-insert", "source_filter": self.guard}
+        if self.distinct:
+            # looking for repeats is half of what a merge costs
+            merge["deduplicated"] = True
         if self.whole:
             merge["destination_scope"] = "1 = 1"
         elif self.scope:
@@ -201,7 +207,8 @@ class Table:
         fields = list(self.schema)
         if self.open is not None:
             holders = [h if isinstance(h, dict) else {} for h in own.at(self.open)]
-            for name in sorted(set().union(*holders) - self.known):
+            # most objects have the same fields
+            for name in sorted(set().union(*set(map(tuple, holders))) - self.known):
                 snake = snake_case(name) or "unnamed"
                 # two names may become one: neither field is dropped
                 free = next(f for n in count(1) if (f := snake if n == 1 else f"{snake}_{n}") not in arrays)
@@ -219,12 +226,25 @@ class Table:
     def markers(self, scopes: Iterable[Sequence[object]] = ((),)) -> pa.Table:
         """Marker rows: one for each tuple of scope values; without any, one that only makes the table known."""
         named = list(scopes)
+        return self._markers(len(named), [list(values) for values in zip(*named, strict=True)])
+
+    def markers_of(self, owners: pa.Table, key: Sequence[str]) -> pa.Table:
+        """Marker rows for the children of some rows, whose `key` is this table's scope."""
+        return self._markers(owners.num_rows, [owners[name] for name in key])
+
+    def _markers(self, count: int, scopes: Sequence[Any]) -> pa.Table:
+        """`scopes` are the values of the scope's columns, or of the first of them."""
         arrays = []
         for column in self.columns:
-            mark = _MARKS.get(column.type) if column.name in (*self.key, *self.scope) else None
-            place = self.scope.index(column.name) if column.name in self.scope else len(self.scope)
-            values = [scope[place] if place < len(scope) else mark for scope in named]
-            arrays.append(pa.array(values, ARROW[column.type]))
+            kind = ARROW[column.type]
+            place = self.scope.index(column.name) if column.name in self.scope else len(scopes)
+            if place < len(scopes):
+                values = scopes[place]
+                arrays.append(pa.array(values, kind) if isinstance(values, list) else values)
+            elif column.name in (*self.key, *self.scope):
+                arrays.append(pa.repeat(pa.scalar(_MARKS[column.type], kind), count))
+            else:
+                arrays.append(pa.nulls(count, kind))
         return pa.table(arrays, schema=self.schema)
 
     def _array(self, column: Column, values: Sequence[object]) -> pa.Array:
@@ -309,13 +329,18 @@ class _Fields:
     def at(self, path: str) -> Sequence[Json]:
         if path not in self._found:
             outer, _, name = path.rpartition(".")
-            self._found[path] = [each.get(name) if isinstance(each, dict) else None for each in self.at(outer)]
+            holders = self.at(outer)
+            try:
+                self._found[path] = list(map(itemgetter(name), holders))
+            except (KeyError, TypeError):
+                self._found[path] = [each.get(name) if isinstance(each, dict) else None for each in holders]
         return self._found[path]
 
 
 def _without_nul(array: pa.Array) -> pa.Array:
     """U+FFFD in place of U+0000, which no text of PostgreSQL's can hold; then both databases hold the same."""
-    if array.type != pa.string() or not pc.any(pc.match_substring(array, "\0")).as_py():
+    # the bytes of all the texts at once: a look that costs next to nothing
+    if array.type != pa.string() or not any(b and b"\0" in b.to_pybytes() for b in array.buffers()[2:]):
         return array
     return pc.replace_substring(array, "\0", "\ufffd")
 
@@ -327,14 +352,15 @@ def _blank_to_null(array: pa.Array) -> pa.Array:
 def _as_text(value: object) -> str | None:
     if value is None or isinstance(value, str):
         return value
-    return _as_json(value)
+    return as_json(value)
 
 
 def _as_id(value: object) -> str | None:
     return _as_text(value) or None
 
 
-def _as_json(value: object) -> str:
+def as_json(value: object) -> str:
+    """JSON in one line, for numbers of any size."""
     try:
         text = orjson.dumps(value).decode()
     except orjson.JSONEncodeError:
@@ -386,5 +412,5 @@ _CONVERT: dict[Type, Callable[[Any], object]] = {
     "decimal": _as_decimal,
     "date": _as_day,
     "timestamp": _as_instant,
-    "json": _as_json,
+    "json": as_json,
 }

@@ -12,8 +12,6 @@ from concurrent.futures import Future
 from datetime import timedelta
 from typing import Any
 
-import orjson
-
 from ..budget import Limit
 from ..errors import (
     AccessError,
@@ -28,6 +26,7 @@ from ..errors import (
 from ..pages import Page, settled, side_by_side, walk
 from ..session import HeaderAuth, Meter, Session
 from ..streams import Account
+from ..tables import as_json
 from ..windows import Days
 
 BASE_URL = "https://api.leadfeeder.com/v1"
@@ -275,7 +274,7 @@ def _page(document: Json) -> Page:
 
 
 def _identity(item: Json) -> object:
-    return id_of(item) if item.get("id") else orjson.dumps(item)
+    return id_of(item) if item.get("id") else as_json(item)
 
 
 def _errors(document: Any) -> list[Json]:

@@ -224,6 +224,8 @@ VISITS = Table(
     ),
     key=("account_id", "id"),
     scope=("account_id", "visit_date"),
+    # a walk lets no visit pass twice, and no day is part of two windows
+    distinct=True,
     open="attributes",
     elsewhere=frozenset({"visit_route"}),
     about="Visits of identified companies.",
@@ -246,6 +248,8 @@ VISIT_PAGES = Table(
     ),
     key=("account_id", "visit_id", "position"),
     scope=("account_id", "visit_date"),
+    # a walk lets no visit pass twice, and no day is part of two windows
+    distinct=True,
     each="attributes.visit_route",
     open="",
     about="Pages of a visit, in order.",

@@ -1,0 +1,122 @@
+"""The destination that is set: where it is, how dlt reaches it, and what need not be worked out again."""
+
+from copy import copy
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import dlt
+from dlt.common import validation
+from dlt.common.configuration.exceptions import ConfigurationException
+from dlt.common.destination import Destination
+from dlt.destinations.impl.duckdb.configuration import DuckDbCredentials
+from dlt.destinations.impl.postgres.configuration import PostgresCredentials
+
+from sources.errors import SettingError
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a warehouse is: `identity` tells two apart and holds no secret, `path` is the DuckDB file's."""
+
+    identity: str
+    path: Path | None = None
+
+
+def resolve(destination: str, path: Path | None = None) -> tuple[Any, Place]:
+    """dlt's destination, and where it is; raises SettingError naming the setting."""
+    setting = f"destination.{destination}.credentials"
+    given = str(path) if path else configured(setting)
+    found: Any
+    if destination == "duckdb":
+        if isinstance(given, dict):
+            given = given.get("database")
+        try:
+            credentials = DuckDbCredentials(given or "leadhouse.duckdb")
+        except (ValueError, TypeError, ConfigurationException) as error:
+            raise SettingError(f"{setting} cannot be read: {first_line(error)}", remedy="give it a path") from None
+        path = Path(credentials.database).expanduser().absolute()
+        if credentials.database in ("", ":memory:"):
+            raise SettingError(f"{setting} is {given!r}", remedy="give it the path of a file that stays")
+        if not path.parent.is_dir():
+            raise SettingError(f"{setting}: the folder {path.parent} does not exist", remedy="make it first")
+        credentials = DuckDbCredentials(str(path))
+        # dlt would merge without one: days whose new rows cannot be written would lose their old ones
+        found = dlt.destinations.duckdb(credentials, supports_transactions=True)
+        return _remembering(found), Place(f"duckdb {path.resolve()}", path)
+    if destination == "postgres":
+        if not given:
+            raise SettingError(
+                f"{setting} is not set", remedy="set it to postgresql://user:password@host:5432/database"
+            )
+        try:
+            server = PostgresCredentials(given)
+        except (ValueError, TypeError, ConfigurationException):
+            raise SettingError(
+                f"{setting} is no connection string", remedy="give it as postgresql://user:password@host:5432/database"
+            ) from None
+        # dlt insists on a password; a server that trusts its host needs none
+        server.password = server.password or ""
+        identity = f"postgres {server.host}:{server.port}/{server.database}"
+        return _remembering(dlt.destinations.postgres(server)), Place(identity)
+    try:
+        found = Destination.from_reference(destination)
+        strategies = found.capabilities().supported_merge_strategies or ()
+    except Exception as error:
+        raise SettingError(
+            f"there is no destination {destination!r}", remedy="choose duckdb, postgres or another destination of dlt's"
+        ) from error
+    if "delete-insert" not in strategies:
+        # dlt would append, and every day that is read again would be there twice
+        raise SettingError(
+            f"{destination} cannot replace a day that is read again",
+            remedy="choose duckdb, postgres or another database",
+        )
+    return _remembering(found), Place(destination)
+
+
+def configured(setting: str) -> Any:
+    """What dlt's configuration has for a setting, a secret or not; None where nothing is set."""
+    for accessor in (dlt.secrets, dlt.config):
+        try:
+            return accessor[setting]
+        except KeyError:
+            continue
+    return None
+
+
+def first_line(error: BaseException) -> str:
+    """What an error says first."""
+    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+
+
+def _remembering(destination: Any) -> Any:
+    """dlt reads all its settings each time it asks what a destination can do: some fifty times a piece."""
+    ask = destination.capabilities
+    known = cache(ask)
+
+    def capabilities(config: Any = None, naming: Any = None) -> Any:
+        if config is None and not (naming and naming.is_case_sensitive):
+            # whoever is told changes what it is told
+            return copy(known())
+        return ask(config, naming)
+
+    destination.capabilities = capabilities
+    return destination
+
+
+def _remember_type_hints(validation: Any) -> None:
+    """dlt works out the types of a schema's parts anew for each that it checks: a tenth of a small run."""
+    ask = validation.get_type_hints
+    known: dict[Any, dict[str, Any]] = {}
+
+    def get_type_hints(of: Any, **namespaces: Any) -> dict[str, Any]:
+        if of not in known:
+            known[of] = ask(of, **namespaces)
+        return known[of]
+
+    validation.get_type_hints = get_type_hints
+
+
+_remember_type_hints(validation)

@@ -1,0 +1,38 @@
+"""What merges cannot say, in SQL: rows that follow another table's, that another completes, or that came twice."""
+
+from sources.tables import Newest, Table
+
+
+def follow(vendor: str, table: Table, newest: Newest) -> str:
+    """Give rows that an older day may just have overwritten what their newest day says."""
+    key = ", ".join(theirs for _, theirs in newest.on)
+    other = f"{vendor}.{newest.table}"
+    return (
+        f"UPDATE {vendor}.{table.name} AS t SET {', '.join(f'{c} = n.{c}' for c in newest.columns)} "  # noqa: S608
+        f"FROM (SELECT DISTINCT ON ({key}) {key}, {', '.join(newest.columns)} FROM {other} "
+        f"WHERE ({key}) IN (SELECT {key} FROM {other} WHERE {newest.by} BETWEEN %s AND %s) "
+        f"AND {' AND '.join(f'{c} IS NOT NULL' for c in newest.columns)} "
+        f"ORDER BY {key}, {newest.by} DESC) AS n "
+        f"WHERE {' AND '.join(f't.{ours} = n.{theirs}' for ours, theirs in newest.on)}"
+    )
+
+
+def once(vendor: str, table: Table, place: str) -> str:
+    """Leave each state of a history once; `place` is what tells equal rows apart."""
+    name = f"{vendor}.{table.name}"
+    same = " AND ".join(f"a.{column} = b.{column}" for column in (*table.key, "valid_from"))
+    return f"DELETE FROM {name} AS a USING {name} AS b WHERE {same} AND a.{place} > b.{place}"  # noqa: S608 — own names
+
+
+def fill(vendor: str, table: Table, other: Table) -> list[str]:
+    """Add the rows and the values that only the other table has; what is there already stays."""
+    key = " AND ".join(f"t.{name} = o.{name}" for name in table.key)
+    names = [name for name in other.schema.names if name in table.schema.names]
+    values = [name for name in names if name not in table.key]
+    ours, theirs = f"{vendor}.{table.name}", f"{vendor}.{other.name}"
+    return [
+        f"UPDATE {ours} AS t SET {', '.join(f'{c} = COALESCE(t.{c}, o.{c})' for c in values)} FROM {theirs} AS o "  # noqa: S608
+        f"WHERE {key} AND ({' OR '.join(f'(t.{c} IS NULL AND o.{c} IS NOT NULL)' for c in values)})",
+        f"INSERT INTO {ours} ({', '.join(names)}) SELECT {', '.join(names)} FROM {theirs} AS o "  # noqa: S608
+        f"WHERE NOT EXISTS (SELECT 1 FROM {ours} AS t WHERE {key})",
+    ]
