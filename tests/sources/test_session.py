@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -96,6 +97,23 @@ def test_a_request(server: Server, connect: Open, clock: FakeClock) -> None:
     assert seen.headers["User-Agent"].startswith("leadhouse")
     assert (meter.requests, meter.retries, meter.seconds_waited) == (1, 0, 0)
     assert clock.slept == []
+
+
+def test_the_environments_proxy_is_used(
+    server: Server, connect: Open, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """For what is asked, and for a download unless its host is exempt."""
+    monkeypatch.setenv("http_proxy", server.url)
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with Server(Answer(body=b"a report")) as files:
+        server.answers = [GOOD]
+        session = connect("http://127.0.0.3:1/v1")
+        ask(session)
+        session.download(f"{files.url}/report", tmp_path / "report", meter=Meter())
+        assert (tmp_path / "report").read_bytes() == b"a report"
+    (seen,) = server.seen
+    assert seen.headers["Host"] == "127.0.0.3:1"
+    assert seen.headers["Authorization"] == f"Token token={SECRET}"
 
 
 def test_the_budget_is_asked_before_each_request(server: Server, connect: Open, clock: FakeClock) -> None:
