@@ -146,7 +146,7 @@ def _is_off(settings: Any, stream: Stream, account: str | None) -> bool:
     """Whether the settings leave the stream, or the account, out by now."""
     if stream.optional and not getattr(settings, stream.optional):
         return True
-    if stream.by == "report" and listed(settings.export_feeds) == ():
+    if stream.parts and listed(getattr(settings, stream.parts)) == ():
         return True
     chosen = listed(settings.account_ids) or ()
     return bool(chosen) and account is not None and account not in chosen

@@ -39,7 +39,8 @@ class Stream:
     `by` is what one read covers: the vendor, an account, an account's days, a single day of an account, or what has
     passed of a calendar window (for each of the account's parts where `parted`). A report is not read but waited for
     (`Reports`), and what is waited for stands in the `ledger`; a walk goes by the vendor's own rules (`Walks`).
-    `optional` is the setting that turns the stream on; without one it is on. `dated` is the table and column (instants)
+    `optional` is the setting that turns the stream on; without one it is on. `parts` is the setting that lists which of
+    its parts are read: an empty list turns it off. `dated` is the table and column (instants)
     whose days are the position of a stream that is read whole.
     """
 
@@ -49,6 +50,7 @@ class Stream:
     ledger: Table | None = None
     parted: bool = False
     optional: str = ""
+    parts: str = ""
     dated: tuple[str, str] | None = None
 
 

@@ -28,7 +28,7 @@ import pyarrow as pa
 import pyarrow.feather as feather
 
 from ..budget import Budget
-from ..clock import Clock
+from ..clock import Clock, StoppedError
 from ..errors import AccessError, AnswerError, NotEntitledError, RequestError, SourceError, TransientError
 from ..ledger import Ledger
 from ..positions import Positions
@@ -307,7 +307,8 @@ class Exports:
             self._later(job)
             log.warning("%s: %s; it may have been taken and is asked for again", job.place, error.message)
             return
-        except SourceError:
+        except (SourceError, StoppedError):
+            # refused, or stopped before its turn came
             await self._call(self._ledger.remove, tables.EXPORT_REQUESTS, asdict(draft))
             raise
         try:

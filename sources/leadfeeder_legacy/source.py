@@ -148,6 +148,7 @@ STREAMS = (
         "feed_leads",
         (tables.FEED_LEADS, tables.FEED_LEAD_KEYWORDS, tables.REPORT_LEADS, tables.LEADS, tables.LOCATIONS),
         by="report",
+        parts="export_feeds",
         ledger=tables.EXPORT_REQUESTS,
     ),
 )

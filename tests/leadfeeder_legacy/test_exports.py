@@ -8,7 +8,7 @@ import pytest
 
 from pipelines.status import positions
 from pipelines.sync import Summary, sync
-from pipelines.warehouse import Warehouse
+from pipelines.warehouse import Warehouse, WarehouseLedger
 from sandbox import Sandbox, World
 from sources import session
 from sources.streams import Asked
@@ -199,6 +199,24 @@ def test_an_unclear_answer_is_noted_and_asked_again(
     lost = warehouse.query(f"SELECT id, error FROM {VENDOR}.export_requests WHERE status = 'unclear'")
     assert len(lost) == 1
     assert lost[0][1]
+
+
+@on_duckdb
+def test_a_run_that_is_stopped_before_its_turn_has_asked_for_nothing(
+    warehouse: Warehouse, sandbox: Sandbox, run: Run, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # the accounts take the only request of the minute
+    monkeypatch.setenv("SOURCES__LEADFEEDER_LEGACY__REQUESTS_PER_MINUTE", "1")
+    put = WarehouseLedger.put
+
+    def put_and_stop(ledger: WarehouseLedger, *arguments: Any) -> None:
+        put(ledger, *arguments)
+        clock.stop()
+
+    monkeypatch.setattr(WarehouseLedger, "put", put_and_stop)
+    run(expect=1)
+    assert sandbox.requests.count("/export-requests", method="POST") == 0
+    assert warehouse.query(f"SELECT * FROM {VENDOR}.export_requests") == []
 
 
 @on_duckdb
