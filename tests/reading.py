@@ -41,5 +41,6 @@ def in_order(rows: Iterable[dict[str, Any]]) -> Rows:
 
 
 def dump(warehouse: Warehouse, vendor: str) -> dict[str, Rows]:
-    """Every table of these streams."""
-    return {table.name: rows_of(warehouse, vendor, table.name) for table in tables_of(vendor)}
+    """Every table of these streams, read in one go."""
+    with warehouse.open():
+        return {table.name: rows_of(warehouse, vendor, table.name) for table in tables_of(vendor)}

@@ -2,21 +2,22 @@
 
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import timedelta
 
 import pytest
 
 from pipelines.warehouse import Warehouse
-from sandbox import Sandbox
+from sandbox import Sandbox, World
 from sources.clock import Clock
 from tests.conformance.conftest import Build, House
-from tests.pipelines.cli_process import Started, settings, simulated, start
+from tests.pipelines.cli_process import LAST_DAY, Started, settings, simulated, start
 from tests.reading import Rows, tables_of
 
-# some requests, not all: three commits or so in a run
+# some requests, not all: up to four commits in a run
 PIECE = timedelta(seconds=0.25)
+DAYS = 3
+START = LAST_DAY - timedelta(days=DAYS - 1)
 
 
 @dataclass
@@ -55,6 +56,9 @@ MOMENTS: dict[str, Callable[[Watched], bool]] = {
     "in the load": lambda run: run.found("load/normalized/*/completed_jobs/*"),
     "after the first commit": lambda run: run.found("load/loaded/*"),
 }
+# which database it is matters from the load on
+KILLS = [("duckdb", moment) for moment in MOMENTS]
+KILLS += [("postgres", moment) for moment in ("in the load", "after the first commit")]
 
 
 def at_work(house: House) -> Started:
@@ -63,32 +67,32 @@ def at_work(house: House) -> Started:
 
 
 @pytest.fixture(scope="module")
-def open_beside(build: Build, vendor: str, place: str) -> Callable[[Sandbox], House]:
+def open_beside(build: Build, vendor: str) -> Callable[[Sandbox, str], House]:
     """Opens empty houses beside a sandbox in real time."""
 
-    def make(sandbox: Sandbox) -> House:
+    def make(sandbox: Sandbox, place: str) -> House:
         house = build(vendor, place, Clock(), sandbox)
-        house.settings.update(settings(sandbox))
+        house.settings.update(settings(sandbox), **{f"SOURCES__{vendor.upper()}__START_DATE": f"{START}"})
         return house
 
     return make
 
 
 @pytest.fixture(scope="module")
-def undisturbed(open_beside: Callable[[Sandbox], House], vendor: str) -> Iterator[Undisturbed]:
-    with ExitStack() as stack:
-        sandbox = stack.enter_context(simulated())
-        house = open_beside(sandbox)
+def undisturbed(open_beside: Callable[[Sandbox, str], House], vendor: str) -> Iterator[Undisturbed]:
+    """In one database: the other holds the same."""
+    with simulated(World(today=LAST_DAY, days=DAYS, accounts=2, visits_per_day=4)) as sandbox:
+        house = open_beside(sandbox, "duckdb")
         ended = at_work(house).wait()
         assert ended.exit_code == 0, ended
         yield Undisturbed(sandbox, sandbox.requests.count(vendor=vendor), comparable(house))
 
 
-@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize(("place", "moment"), KILLS)
 def test_killed_and_resumed_equals_undisturbed(
-    undisturbed: Undisturbed, open_beside: Callable[[Sandbox], House], moment: str
+    undisturbed: Undisturbed, open_beside: Callable[[Sandbox, str], House], place: str, moment: str
 ) -> None:
-    house = open_beside(undisturbed.sandbox)
+    house = open_beside(undisturbed.sandbox, place)
     made = undisturbed.sandbox.requests.count(vendor=house.vendor)
     run = at_work(house)
     watched = Watched(house.vendor, house.warehouse, undisturbed, made)
