@@ -12,20 +12,14 @@ their piece, so that they are loaded; it goes on in the next one.
 import asyncio
 import logging
 import random
-import tempfile
 import uuid
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
-from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
-
-import ijson
-import pyarrow as pa
-import pyarrow.feather as feather
 
 from ..budget import Budget
 from ..clock import Clock, StoppedError
@@ -35,9 +29,9 @@ from ..positions import Positions
 from ..runs import Run
 from ..session import NotNowError, Session, UnclearError
 from ..streams import Account, Lane, Stream, position_of
-from ..tables import Table, concat
 from ..windows import Days, Unit, calendar, parse_instant
 from . import tables
+from .report import Report
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +43,6 @@ REQUESTS_PER_MINUTE = 5
 UNDER_WAY = 20
 FIRST_WAIT, LONGEST_WAIT, GROWTH = 2.0, 60.0, 1.6
 DOWNLOADS = 4
-BLOCK = 10_000
 
 
 class Status(StrEnum):
@@ -113,7 +106,7 @@ class _Job:
     due: float = 0.0
     pause: float = FIRST_WAIT
     downloads: int = 0
-    report: "_Report | None" = None
+    report: Report | None = None
     is_loaded: bool = False
 
     @property
@@ -180,7 +173,7 @@ class Exports:
             if job.report is not None:
                 jobs.remove(job)
                 self._load(run, job, positions)
-                for table, rows in job.report.blocks(job):
+                for table, rows in job.report.blocks():
                     yield run.item(stream, table, rows)
                 job.report = None
                 self._collected.append(job)
@@ -353,10 +346,10 @@ class Exports:
         if not isinstance(url, str) or not url:
             raise AnswerError(f"{job.place}: export request {job.request.id} is processed and has no download_url")
         job.downloads += 1
-        report = _Report()
+        report = Report(job.account.id, job.feed, job.window_start, job.days, crowded=job.crowded)
         try:
             await self._call(self._session.download, url, report.file, meter=job.lane.meter)
-            rows = await self._call(report.read, job)
+            rows = await self._call(report.read)
         except (AccessError, RequestError) as error:
             report.discard()
             if job.downloads > 1:
@@ -368,7 +361,7 @@ class Exports:
         except TransientError as error:
             report.discard()
             if job.downloads >= DOWNLOADS:
-                raise error.locate() from None
+                raise TransientError(f"{job.place}: {error.message}", remedy=error.remedy) from None
             log.info("%s: %s; fetching it again", job.place, error)
             await self._record(job.request)
             self._later(job)
@@ -414,89 +407,6 @@ class Exports:
     async def _call(self, do: Callable[..., T], *arguments: Any, **named: Any) -> T:
         """Run what blocks in one of the session's threads."""
         return await asyncio.get_running_loop().run_in_executor(self._session.pool, lambda: do(*arguments, **named))
-
-
-class _Report:
-    """A report on its way through the disk: checked to its end before anything of it is handed on."""
-
-    def __init__(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="leadhouse-report-")
-        self.file = Path(self._folder.name) / "report.json"
-        self._blocks: list[tuple[Table, Path]] = []
-
-    def discard(self) -> None:
-        self._folder.cleanup()
-
-    def read(self, job: _Job) -> int:
-        """Turn the whole file into blocks of columns; returns its rows. Raises AnswerError where it is damaged."""
-        given = {
-            "account_id": job.account.id,
-            "custom_feed_id": job.feed,
-            "window_start": job.window_start,
-            "start_date": job.days.first,
-            "end_date": job.days.last,
-            "date": job.days.first,
-        }
-        of_rows = (tables.REPORT_LEAD_DAYS,) if job.crowded else (tables.FEED_LEADS, tables.FEED_LEAD_KEYWORDS)
-        count = 0
-        try:
-            self._check_list("data")
-            for block in self._objects("data.item"):
-                count += len(block)
-                self._keep(of_rows, block, given)
-            included = 0
-            for block in self._objects("included.item"):
-                included += len(block)
-                self._keep((tables.REPORT_LEADS,), [o for o in block if o.get("type") == "leads"], given)
-                self._keep((tables.LOCATIONS,), [o for o in block if o.get("type") == "locations"], given)
-            if count and not included:
-                self._check_list("included")
-        except (ijson.JSONError, UnicodeDecodeError, AttributeError) as error:
-            raise AnswerError(f"{job.place}: the report is damaged ({error})") from None
-        return count
-
-    def blocks(self, job: _Job) -> Iterator[tuple[Table, pa.Table]]:
-        """The rows, and markers of their scopes, so that a window without leads is emptied."""
-        scope: tuple[object, ...] = (job.account.id, job.days.first)
-        emptied: tuple[Table, ...] = (tables.REPORT_LEAD_DAYS,)
-        if not job.crowded:
-            scope = (job.account.id, job.feed, job.window_start)
-            emptied = (tables.FEED_LEADS, tables.FEED_LEAD_KEYWORDS)
-        markers = {table.name: table.markers([scope]) for table in emptied}
-        for table, path in self._blocks:
-            rows = feather.read_table(path)
-            if (marker := markers.pop(table.name, None)) is not None:
-                rows = concat([marker, rows])
-            yield table, rows
-        for table in emptied:
-            if table.name in markers:
-                yield table, markers[table.name]
-        self.discard()
-
-    def _check_list(self, name: str) -> None:
-        with self.file.open("rb") as stream:
-            for prefix, event, _ in ijson.parse(stream):
-                if (prefix, event) == (name, "start_array"):
-                    return
-        raise AnswerError(f"the report has no list of {name}")
-
-    def _objects(self, prefix: str) -> Iterator[list[dict[str, Any]]]:
-        with self.file.open("rb") as stream:
-            block: list[dict[str, Any]] = []
-            for item in ijson.items(stream, prefix, use_float=True):
-                block.append(item)
-                if len(block) >= BLOCK:
-                    yield block
-                    block = []
-            yield block
-
-    def _keep(self, filled: tuple[Table, ...], block: list[dict[str, Any]], given: dict[str, object]) -> None:
-        for table in filled:
-            rows = table.rows(block, **given)
-            if rows.num_rows:
-                path = Path(self._folder.name) / f"{len(self._blocks)}.arrow"
-                feather.write_feather(rows, str(path), compression="uncompressed")
-                self._blocks.append((table, path))
 
 
 def _still_pending(job: _Job, max_wait: timedelta) -> TransientError:

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from sources.clock import Clock
 from sources.errors import AnswerError, SourceError
 from sources.leadfeeder_legacy import tables
-from sources.leadfeeder_legacy.exports import ExportRequest, _answered, _check, _Job, _Report
-from sources.streams import Account, Lane
+from sources.leadfeeder_legacy.exports import ExportRequest, _answered, _check
+from sources.leadfeeder_legacy.report import Report
 from sources.windows import Days
 
 from .test_mutated import DOCUMENTS, ITEMS, mutated, often
@@ -48,14 +48,12 @@ def a_report(rows: int = 3) -> dict[str, Any]:
 
 def read(content: bytes, *, crowded: bool) -> tuple[int, dict[str, int]]:
     """How many rows the report says that it has, and how many each table has without its marker."""
-    account = Account("6001")
-    job = _Job(Lane("feed_leads", account, NOW), account, "all_leads", DAY, Days(DAY, DAY), crowded=crowded)
-    report = _Report()
+    report = Report("6001", "all_leads", DAY, Days(DAY, DAY), crowded=crowded)
     try:
         report.file.write_bytes(content)
-        count = report.read(job)
+        count = report.read()
         found: dict[str, int] = {}
-        for table, rows in report.blocks(job):
+        for table, rows in report.blocks():
             found[table.name] = found.get(table.name, 0) + rows.num_rows
         for table in (tables.REPORT_LEAD_DAYS,) if crowded else (tables.FEED_LEADS, tables.FEED_LEAD_KEYWORDS):
             found[table.name] -= 1
