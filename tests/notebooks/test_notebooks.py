@@ -1,23 +1,24 @@
-"""The notebooks run top to bottom in a kernel of their own, and are stored as they are written."""
+"""The notebooks run top to bottom in a kernel of their own, and the report of the month is one of them as a file.
 
+All that looks at warehouses with models in them is in here: they are loaded once.
+"""
+
+import base64
 import os
 import re
-import subprocess
-import sys
-from collections.abc import Callable
+import shutil
 from datetime import date
-from html import escape
 from pathlib import Path
 
 import duckdb
 import nbformat
-import pyarrow as pa
 import pytest
 from nbclient import NotebookClient
+from typer.testing import CliRunner
 
-from notebooks.look import figures, say, table
-from pipelines.reading import Reader, month
-from pipelines.report import rendered
+from pipelines import cli
+from pipelines.reading import Reader
+from pipelines.report import rendered, report
 from pipelines.warehouse import Warehouse, WarehouseError
 from tests.models.conftest import House
 
@@ -97,88 +98,114 @@ def test_numbers_are_numbers_in_both(loaded: House) -> None:
     assert found["price"].to_pylist() == [1.5]
 
 
-@pytest.fixture
-def runs(house: Path) -> Callable[[str], Reader]:
-    """A warehouse that holds nothing but these rows of marts.freshness."""
+# ---- the report
 
-    def make(rows: str) -> Reader:
-        with duckdb.connect(str(house / "leadhouse.duckdb")) as connection:
-            connection.execute("CREATE SCHEMA marts")
-            connection.execute(
-                "CREATE TABLE marts.freshness (account_id TEXT, loaded_from DATE, loaded_until DATE, "
-                "last_run_at TIMESTAMPTZ, stream TEXT DEFAULT 'visits')"
-            )
-            connection.execute(
-                f"INSERT INTO marts.freshness(account_id, loaded_from, loaded_until, last_run_at) VALUES {rows}"
-            )
-        return Reader()
-
-    return make
+IMAGE = re.compile(r'<img alt="([^"]*)" src="data:image/svg\+xml;base64,([^"]+)">')
 
 
-OLD = "('1', '2025-11-05', '2026-04-01', '2026-04-01 04:17+00')"
+def told(*words: str) -> tuple[int, str]:
+    """What `leadhouse report` ends with, and its words."""
+    ended = CliRunner().invoke(cli.app, ["report", *words])
+    return ended.exit_code, ended.output.strip()
+
+
+def test_it_says_where_it_is_and_is_named_after_its_month(loaded: House, house: Path) -> None:
+    assert told("--destination", loaded.destination) == (
+        0,
+        f"The site in March 2026: {house / 'leadhouse-2026-03.html'}",
+    )
+    elsewhere = house / "february.html"
+    code, words = told("--destination", loaded.destination, "--month", "2026-02", "--output", "february.html")
+    assert (code, words) == (0, f"The site in February 2026: {elsewhere}")
+    assert "<title>The site in February 2026</title>" in elsewhere.read_text("utf-8")
+
+
+def test_it_loads_nothing(in_duckdb: House, house: Path) -> None:
+    with in_duckdb.at_home():
+        page = report("duckdb").path.read_text("utf-8")
+    plots = IMAGE.findall(page)
+    assert len(plots) >= 5
+    assert len({title for title, _ in plots if title}) == len(plots)
+    assert not re.search(r"<(script|link|iframe|object|base)\b|@import|https?://", page)
+    assert set(re.findall(r"(?:src|href)=.(\w+:)", page)) == {"data:"}
+    assert "url(" not in page
+    for _, data in plots:
+        picture = base64.b64decode(data).decode()
+        # names of vocabularies are no addresses
+        assert not re.search(r"https?://", re.sub(r'xmlns(:\w+)?="[^"]+"', "", picture))
+        assert not re.search(r"<(script|image|foreignObject)\b", picture)
+
+
+def test_the_figures_are_the_storys(in_duckdb: House, house: Path) -> None:
+    with in_duckdb.at_home():
+        page = report("duckdb").path.read_text("utf-8")
+    world = in_duckdb.sandbox.world
+    counted = [
+        sum(
+            first.isoformat() <= visit.day <= last.isoformat()
+            for account in world.accounts
+            for visit in world.history(account).visits
+        )
+        for first, last in (
+            (date(2026, 3, 1), date(2026, 3, 5)),
+            (date(2026, 2, 1), date(2026, 2, 5)),
+        )
+    ]
+    assert "1–5 March 2026" in page
+    assert "Compared with 1–5 February." in page
+    visits, change = re.findall(r">([\d,]+)</div><div>visits</div><div[^>]*>(.*?) %</div>", page)[0]
+    assert int(visits.replace(",", "")) == counted[0] > 0
+    assert int(change.replace("−", "-")) == round(100 * (counted[0] / counted[1] - 1))
+    assert "not loaded yet" not in page
+
+
+def test_it_says_what_is_missing(in_duckdb: House, house: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    copy = house / "lagging.duckdb"
+    shutil.copy(in_duckdb.folder / "house.duckdb", copy)
+    with duckdb.connect(str(copy)) as connection:
+        connection.execute("UPDATE marts.freshness SET loaded_until = DATE '2026-03-02' WHERE account_id = '6002'")
+    monkeypatch.setenv("DESTINATION__DUCKDB__CREDENTIALS", str(copy))
+    page = report("duckdb").path.read_text("utf-8")
+    missing = page.partition("not loaded yet")[2].partition("</table>")[0]
+    assert re.findall(r"<td[^>]*>(.*?)</td>", missing)[1:] == ["2 Mar 2026", ""]
+
+
+def test_sites_that_nobody_visited(in_duckdb: House, house: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    copy = house / "quiet.duckdb"
+    shutil.copy(in_duckdb.folder / "house.duckdb", copy)
+    with duckdb.connect(str(copy)) as connection:
+        for mart in ("visits", "page_views", "company_days", "traffic_sources", "companies", "crm_funnel"):
+            connection.execute(f"DELETE FROM marts.{mart}")
+    monkeypatch.setenv("DESTINATION__DUCKDB__CREDENTIALS", str(copy))
+    assert ">0</div><div>visits</div>" in report("duckdb").path.read_text("utf-8")
 
 
 @pytest.mark.parametrize(
-    ("rows", "asked", "found"),
+    ("words", "code", "says"),
     [
-        # in the middle of a month: up to yesterday, against the same days
-        ("('1', '2026-01-01', '2026-03-18', '2026-03-18 04:17+00')", "", "03-01 03-17 02-01 02-17"),
-        # on the first, the month before is the newest with a whole day
-        (OLD, "", "03-01 03-31 02-01 02-28"),
-        (OLD, "2026-02", "02-01 02-28 01-01 01-31"),
-        # longer than the month before is
-        ("('1', '2026-01-01', '2026-03-31', '2026-03-31 04:17+00')", "", "03-01 03-30 02-01 02-28"),
-        # not loaded from its first day on, and nothing to compare with
-        (OLD, "2025-11", "11-05 11-30 None None"),
-        (OLD, "2025-12", "12-01 12-31 None None"),
-        # a site that began later cannot be compared
-        (OLD + ", ('2', '2026-03-03', '2026-04-01', '2026-04-01 04:17+00')", "", "03-01 03-31 None None"),
-        # one API lags, the other speaks for the site
-        (OLD + ", ('1', '2026-02-02', '2026-02-03', '2026-04-01 04:17+00')", "", "03-01 03-31 02-01 02-28"),
+        (["--month", "March"], 2, "leadhouse: --month is 'March', which is no month; give it as YYYY-MM"),
+        (["--month", "2026-13"], 2, "leadhouse: --month is '2026-13', which is no month; give it as YYYY-MM"),
+        (["--output", "no/where.html"], 2, "leadhouse: --output: the folder {}/no does not exist; make it first"),
+        (["--output", "."], 2, "leadhouse: {} cannot be written: Is a directory; name another with --output"),
+        (
+            ["--destination", "filesystem"],
+            2,
+            "leadhouse: filesystem cannot replace a day that is read again; choose duckdb, postgres or another "
+            "database",
+        ),
+        (
+            ["--month", "2020-01"],
+            1,
+            "leadhouse: no whole day of 2020-01 is loaded; load it with leadhouse sync --from 2020-01-01 "
+            "--to 2020-01-31, then build the models with leadhouse transform",
+        ),
     ],
 )
-def test_the_days_of_a_month(runs: Callable[[str], Reader], rows: str, asked: str, found: str) -> None:
-    days = month(runs(rows), asked)
-    ends = (days.first, days.last, days.before_first, days.before_last)
-    assert " ".join(str(day and f"{day:%m-%d}") for day in ends) == found
-    assert not asked or f"{days.first:%Y-%m}" == asked
+def test_what_it_cannot_do(in_duckdb: House, house: Path, words: list[str], code: int, says: str) -> None:
+    with in_duckdb.at_home():
+        assert told(*words) == (code, says.format(house))
+    assert not [*house.glob("*.html")]
 
 
-@pytest.mark.parametrize("asked", ["2025-10", "2026-04", "2026-05"])
-def test_a_month_without_a_whole_day(runs: Callable[[str], Reader], asked: str) -> None:
-    with pytest.raises(WarehouseError, match=f"no whole day of {asked} is loaded; load it with leadhouse sync --from"):
-        month(runs(OLD), asked)
-
-
-def test_what_a_company_calls_itself_is_only_a_name() -> None:
-    name = '<script src="http://example.com">![x](http://example.com/x.png) & <http://example.com>'
-    for shown in (say(f"# {name}"), say(name), table(pa.table({"company": [name]}))):
-        assert escape(name) in shown
-
-
-def test_differences() -> None:
-    shown = figures(
-        {"visits": 1200, "left %": 20.4, "new": 3, "days": 7}, {"visits": 1000, "left %": 24.9, "days": 7.01}
-    )
-    assert re.findall(r">([^<>]+)</div>", shown) == [
-        *("1,200", "visits", "+20 %"),
-        *("20 %", "left", "−4 points"),
-        *("3", "new"),
-        *("7", "days", "+0 %"),
-    ]
-
-
-def test_a_warehouse_that_is_being_loaded_says_so(runs: Callable[[str], Reader], house: Path) -> None:
-    reader = runs(OLD)
-    path = house / "leadhouse.duckdb"
-    loading = f"import duckdb; held = duckdb.connect({str(path)!r}); print(1, flush=True); input()"
-    with subprocess.Popen([sys.executable, "-c", loading], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        process.stdout.readline()
-        with pytest.raises(WarehouseError, match="is being loaded; run again when that has ended"):
-            month(reader)
-        process.stdin.write(b"\n")
-        process.stdin.close()
-    assert month(reader)
+def test_nothing_is_loaded(house: Path) -> None:
+    assert told() == (1, f"leadhouse: {house}/leadhouse.duckdb is not there; load it with leadhouse sync --transform")
