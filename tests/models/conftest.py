@@ -75,7 +75,7 @@ class House:
 
     def marts(self) -> dict[str, Rows]:
         """Every mart, its rows in the order of their values."""
-        with self.at_home() as warehouse:
+        with self.at_home() as warehouse, warehouse.open():
             names = warehouse.query("SELECT table_name FROM information_schema.tables WHERE table_schema = 'marts'")
             return {name: in_order(warehouse.records(f"SELECT * FROM marts.{name}")) for (name,) in names}
 
@@ -116,7 +116,7 @@ def open_house(destination: str, folder: Path, server: str | None = None) -> Ite
             connection.autocommit = True
             connection.cursor().execute(f"CREATE DATABASE {name}")
         more = {"DESTINATION__POSTGRES__CREDENTIALS": f"{server}/{name}"}
-    world = World(days=10, accounts=3, visits_per_day=15, clock=clock.epoch)
+    world = World(days=10, accounts=2, visits_per_day=15, clock=clock.epoch)
     with Sandbox(world, clock=clock.epoch, limits=False) as sandbox:
         sandbox.leadfeeder_legacy.options.exports.pending_polls = 0
         yield House(destination, folder, clock, sandbox, more)

@@ -75,7 +75,11 @@ def move_on(vendors: Sandbox, vendor: str) -> set[str]:
     return {"visits", "visit_pages", own[vendor]}
 
 
-@pytest.mark.parametrize("vendor", VENDORS)
+# that they are equal in PostgreSQL as well, all four: tests/faults/test_hostile_names.py
+EACH = [("duckdb", vendor) for vendor in VENDORS] + [("postgres", "leadfeeder_legacy"), ("postgres", "leedo")]
+
+
+@pytest.mark.parametrize(("destination", "vendor"), EACH, indirect=["destination"])
 def test_equal_until_something_happens(
     vendor: str, vendors: Sandbox, load: Callable[[str], None], look: Callable[..., Verified]
 ) -> None:

@@ -164,9 +164,9 @@ def in_trouble(yard: Yard, *to: str) -> None:
     yard.run("sync", "--json", *to, ends=FAILED)
     yard.run("verify", "leadfeeder_legacy", *DAYS, *to, ends=FAILED)
     faults.clear()
-    for vendor, (stream, path, _) in ECHOES.items():
+    for vendor, (_, path, _) in ECHOES.items():
         faults.add("wrong_shape", vendor=vendor, path=path, body=echo(vendor))
-        yard.run("sync", vendor, "--stream", stream, *to)
+    yard.run("sync", *(word for stream, *_ in ECHOES.values() for word in ("--stream", stream)), *to)
     faults.clear()
 
 
