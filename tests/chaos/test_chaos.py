@@ -72,7 +72,8 @@ class Yard:
             for name, value in environment.items():
                 patch.setenv(name, value)
             warehouse = Warehouse(self.destination, clock=Clock())
-            found = {vendor: dump(warehouse, vendor) for vendor in VENDORS}
+            with warehouse.open():
+                found = {vendor: dump(warehouse, vendor) for vendor in VENDORS}
         for vendor, tables in found.items():
             for table in tables_of(vendor):
                 ours = {column.name for column in table.columns if column.type == "timestamp" and column.at is None}

@@ -118,7 +118,8 @@ class House:
         """Every table of the case, without the instants at which something was seen."""
         with self.inside():
             warehouse = Warehouse("duckdb", clock=self.clock)
-            found = {name: rows_of(warehouse, self.case.vendor, name) for name in self.case.tables}
+            with warehouse.open():
+                found = {name: rows_of(warehouse, self.case.vendor, name) for name in self.case.tables}
         for rows in found.values():
             for row in rows:
                 for name in ("valid_from", "valid_to"):

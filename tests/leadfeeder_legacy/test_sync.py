@@ -12,6 +12,7 @@ from pipelines.status import positions
 from pipelines.sync import Summary, sync
 from pipelines.warehouse import Warehouse
 from sandbox import Sandbox, World
+from sources.leadfeeder_legacy import api
 from sources.streams import Asked
 from sources.windows import Days
 from tests.conftest import FakeClock, on_duckdb
@@ -70,7 +71,12 @@ def test_first_load_equals_the_vendor(warehouse: Warehouse, serve: Serve, run: R
     assert_equal(warehouse, sandbox)
 
 
-@pytest.mark.parametrize("day_zone", ["account", "utc"])
+# whose days they are is told before the database
+@pytest.mark.parametrize(
+    ("destination", "day_zone"),
+    [("duckdb", "account"), ("duckdb", "utc"), ("postgres", "account")],
+    indirect=["destination"],
+)
 def test_time_passes(warehouse: Warehouse, serve: Serve, run: Run, clock: FakeClock, day_zone: str) -> None:
     sandbox = serve()
     sandbox.leadfeeder_legacy.options.day_zone = day_zone  # type: ignore[assignment]
@@ -102,21 +108,13 @@ def test_time_passes(warehouse: Warehouse, serve: Serve, run: Run, clock: FakeCl
 @pytest.mark.parametrize("day_zone", ["account", "utc"])
 @on_duckdb
 def test_either_day_zone(warehouse: Warehouse, serve: Serve, run: Run, day_zone: str, clock: FakeClock) -> None:
-    sandbox = serve(World(days=6, accounts=3, visits_per_day=60, clock=clock.epoch))
+    sandbox = serve(World(days=6, accounts=3, visits_per_day=20, clock=clock.epoch))
     sandbox.leadfeeder_legacy.options.day_zone = day_zone  # type: ignore[assignment]
     run()
     assert_equal(warehouse, sandbox)
     # a re-read in the middle replaces its days whole
     run(days=Days(date(2026, 3, 14), date(2026, 3, 15)))
     assert_equal(warehouse, sandbox)
-
-
-def test_second_run_changes_nothing(warehouse: Warehouse, serve: Serve, run: Run) -> None:
-    serve()
-    run()
-    before = dump(warehouse, VENDOR)
-    run()
-    assert dump(warehouse, VENDOR) == before
 
 
 @on_duckdb
@@ -202,44 +200,53 @@ def test_new_fields_become_columns(warehouse: Warehouse, serve: Serve, run: Run)
     assert {row["score"] for row in rows_of(warehouse, VENDOR, "leads")} >= {"high"}
 
 
-@on_duckdb
-def test_leads_of_a_window_over_the_ceiling(warehouse: Warehouse, serve: Serve, run: Run, clock: FakeClock) -> None:
+@pytest.fixture
+def crowded(serve: Serve, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
+    """A site with more leads than the ceiling, which is at 1,000 here; tests of exports fill the real one."""
+    assert api.CEILING_PAGES * api.PAGE_SIZE == 10_000
+    monkeypatch.setattr(api, "CEILING_PAGES", 10)
     sandbox = serve(World(days=4, accounts=1, visits_per_day=10, clock=clock.epoch), limits=False)
-    for day in (13, 14):
-        sandbox.world.crowd_day("6001", date(2026, 3, day), 5_050)
+    assert sandbox.leadfeeder_legacy.options.leads_ceiling == 10_000
+    sandbox.leadfeeder_legacy.options.leads_ceiling = 1_000
+    return sandbox
+
+
+@on_duckdb
+def test_leads_of_a_window_over_the_ceiling(warehouse: Warehouse, crowded: Sandbox, run: Run) -> None:
+    for day in (15, 16):
+        crowded.world.crowd_day("6001", date(2026, 3, day), 505)
     run()
-    assert_equal(warehouse, sandbox)
+    assert_equal(warehouse, crowded)
 
 
 @pytest.mark.parametrize("past", ["empty", 416])
 @on_duckdb
 def test_day_over_the_ceiling_is_recorded(
-    warehouse: Warehouse, serve: Serve, run: Run, clock: FakeClock, past: Any, monkeypatch: pytest.MonkeyPatch
+    warehouse: Warehouse, crowded: Sandbox, run: Run, clock: FakeClock, past: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SOURCES__LEADFEEDER_LEGACY__EXPORT_ATTEMPTS", "1")
-    sandbox = serve(World(days=3, accounts=1, visits_per_day=10, clock=clock.epoch), limits=False)
-    sandbox.leadfeeder_legacy.options.past_ceiling = past
+    crowded.leadfeeder_legacy.options.past_ceiling = past
     # the export request that would take over is of no help
-    sandbox.leadfeeder_legacy.options.exports.fail_next = 1
-    crowded = date(2026, 3, 14)
-    sandbox.world.crowd_day("6001", crowded, 10_050)
+    crowded.leadfeeder_legacy.options.exports.fail_next = 1
+    day = date(2026, 3, 14)
+    crowded.world.crowd_day("6001", day, 1_050)
     summary = run(expect=1)
-    assert sandbox.requests.count("*/leads", query={"page[number]": "101"}) == 0
+    assert crowded.requests.count("*/leads", query={"page[number]": "11"}) == 0
     listed = warehouse.query("SELECT vendor, account_id, stream, date FROM ops.incomplete_days")
-    assert listed == [(VENDOR, "6001", "leads", crowded)]
+    assert listed == [(VENDOR, "6001", "leads", day)]
     errors = [s.error for v in summary.vendors for s in v.streams if s.status == "incomplete"]
     assert len(errors) == 1
     assert "6001" in str(errors[0])
     assert "2026-03-14" in str(errors[0])
     days = {row["date"] for row in rows_of(warehouse, VENDOR, "lead_days")}
-    assert crowded not in days
+    assert day not in days
     assert days >= {date(2026, 3, 16), date(2026, 3, 17)}
-    assert len([r for r in rows_of(warehouse, VENDOR, "visits") if r["visit_date"] == crowded]) == 10_050
+    assert len([r for r in rows_of(warehouse, VENDOR, "visits") if r["visit_date"] == day]) == 1_050
     # a later run loads it, long after the look-back has passed it
     clock.move(timedelta(days=10))
     run()
     assert warehouse.query("SELECT * FROM ops.incomplete_days") == []
-    assert len([r for r in rows_of(warehouse, VENDOR, "lead_days") if r["date"] == crowded]) == 10_050
+    assert len([r for r in rows_of(warehouse, VENDOR, "lead_days") if r["date"] == day]) == 1_050
 
 
 @on_duckdb
@@ -294,15 +301,8 @@ def test_a_failed_window_is_read_by_the_next_run(warehouse: Warehouse, serve: Se
 @pytest.mark.parametrize(
     "fault",
     [
+        # each by itself: tests/faults
         {"name": "status", "status": 503, "times": 3},
-        {"name": "status", "status": 429, "times": 2},
-        {"name": "status", "status": 429, "retry_after": 7, "times": 2},
-        {"name": "html", "times": 2},
-        {"name": "wrong_shape", "times": 2},
-        {"name": "cut_headers", "times": 2},
-        {"name": "cut_body", "times": 2},
-        {"name": "short_body", "times": 2},
-        {"name": "repeat_page", "page": 2},
         {"name": "shift_page", "page": 2},
         {"name": "loop_link", "page": 1},
     ],

@@ -13,7 +13,7 @@ from sandbox import World
 from sources.tables import Table
 from tests.conftest import FakeClock
 from tests.docs.pages import blocks, text
-from tests.pipelines.cli_process import leadhouse, settings, simulated
+from tests.pipelines.cli_process import Ended, leadhouse, settings, simulated
 
 from .oracle import Story, figures
 from .project import PAGE, QUERIES, models
@@ -21,9 +21,8 @@ from .project import PAGE, QUERIES, models
 OK, FAILED, USAGE = 0, 1, 2
 
 
-def test_nothing_is_configured(destination: str) -> None:
-    """Every model is there, and empty."""
-    ended = leadhouse("transform", "--destination", destination)
+def assert_all_is_empty(ended: Ended) -> None:
+    """Every model is there, and has no rows."""
     assert ended.exit_code == OK, ended
     header, *lines = ended.stdout.splitlines()
     assert header.split() == ["model", "rows", "tests", "status"]
@@ -32,8 +31,14 @@ def test_nothing_is_configured(destination: str) -> None:
     assert all(line.split()[-1] == "ok" for line in lines)
 
 
+@pytest.mark.usefixtures("postgres")
+def test_nothing_is_configured() -> None:
+    assert_all_is_empty(leadhouse("transform", "--destination", "postgres"))
+
+
 def test_one_vendor_alone_at_the_end_of_a_sync(monkeypatch: pytest.MonkeyPatch, clock: FakeClock) -> None:
-    """/v1 has no days of an account's own: its visits are counted by UTC days."""
+    """/v1 has no days of an account's own: its visits are counted by UTC days. Before, nothing is configured."""
+    assert_all_is_empty(leadhouse("transform"))
     with simulated(World(today=FIRST_OF_MAY, days=5, accounts=2, visits_per_day=8)) as sandbox:
         found = settings(sandbox) | {"SOURCES__LEADFEEDER__START_DATE": "2026-04-25"}
         for name, value in found.items():

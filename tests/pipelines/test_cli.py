@@ -161,7 +161,11 @@ def test_check_of_a_warehouse_that_is_not_there(monkeypatch: pytest.MonkeyPatch)
 # what happens to a sync
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("destination", "number"),
+    [("duckdb", signal.SIGINT), ("duckdb", signal.SIGTERM), ("postgres", signal.SIGINT)],
+    indirect=["destination"],
+)
 def test_interrupted(vendors: Sandbox, destination: str, number: signal.Signals) -> None:
     """While a run waits for answers a second one is refused; interrupted, it keeps what was committed before."""
     assert leadhouse("sync", VENDOR, "--stream", "custom_feeds", "--destination", destination).exit_code == OK
