@@ -7,6 +7,7 @@ import json
 import os
 import sys
 import tempfile
+import traceback
 from importlib import import_module
 
 from pipelines import check, cli, init, progress, recover, status, sync, transform
@@ -24,7 +25,18 @@ def run(words: list[str]) -> tuple[int, str, str]:
             os.dup2(out.fileno(), 1)
             os.dup2(err.fileno(), 2)
             sys.argv = ["leadhouse", *words]
-            cli.main()
+            code: object = 1
+            try:
+                cli.main()
+            except SystemExit as end:
+                code = end.code
+            except BaseException:  # noqa: BLE001 — as an interpreter ends
+                traceback.print_exc()
+            finally:
+                sys.stdout.flush()
+                sys.stderr.flush()
+                # taking all apart that was imported would take longer than most commands
+                os._exit(code if isinstance(code, int) else code is not None)
         code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         out.seek(0)
         err.seek(0)

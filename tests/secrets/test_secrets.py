@@ -103,9 +103,9 @@ def test_nothing_is_let_out(yard: Yard, house: Path, monkeypatch: pytest.MonkeyP
     keys = [word for vendor, key in KEYS.items() for word in ("--key", f"{vendor}={key}")]
     yard.run("init", "--yes", "--key", f"leedo={WRONG}", ends=FAILED)
     yard.run("init", "--yes", *keys, "--postgres-dsn", dsn, "--start-date", f"{FIRST_DAY}")
-    for destination in ("duckdb", "postgres"):
-        in_trouble(yard, "--destination", destination)
+    in_trouble(yard, "--destination", "duckdb")
     # where there is a password
+    in_trouble(yard, "--destination", "postgres", reading=True)
     yard.run("transform", "--destination", "postgres")
     yard.run("report", "--destination", "postgres")
     a_wrong_key_and_no_database(yard, monkeypatch)
@@ -132,10 +132,9 @@ def test_nothing_is_let_out(yard: Yard, house: Path, monkeypatch: pytest.MonkeyP
     nobody_else_was_told(yard)
 
 
-def in_trouble(yard: Yard, *to: str) -> None:
-    """Loads that succeed in spite of it, and others that do not; and every command that reads."""
+def in_trouble(yard: Yard, *to: str, reading: bool = False) -> None:
+    """Loads that succeed in spite of it, and others that do not; and every command that reads, where that is asked."""
     faults, exports = yard.sandbox.faults, yard.sandbox.leadfeeder_legacy.options.exports
-    yard.run("check", *to)
     faults.add("status", status=500, path="*/visits")
     faults.add("status", status=429, retry_after=0, path="/web-visits")
     faults.add("cut_headers", path="/leads")
@@ -144,10 +143,12 @@ def in_trouble(yard: Yard, *to: str) -> None:
     exports.never_ready = True
     yard.run("sync", "leadfeeder_legacy", "--no-wait", *to)
     exports.never_ready = False
-    yard.run("status", *to)
-    yard.run("status", "--json", *to)
-    for vendor in ("leadfeeder_legacy", "leedo"):
-        yard.run("verify", vendor, *DAYS, *to)
+    if reading:
+        yard.run("check", *to)
+        yard.run("status", *to)
+        yard.run("status", "--json", *to)
+        for vendor in ("leadfeeder_legacy", "leedo"):
+            yard.run("verify", vendor, *DAYS, *to)
     # they say the key back, in words, or send it elsewhere
     for vendor, status, path in (
         ("leadfeeder_legacy", 403, "*/visits"),
@@ -162,7 +163,8 @@ def in_trouble(yard: Yard, *to: str) -> None:
         away = f"{elsewhere}/{vendor}/accounts?key={KEYS[vendor]}"
         faults.add("status", status=302, vendor=vendor, path=path, times=None, location=away)
     yard.run("sync", "--json", *to, ends=FAILED)
-    yard.run("verify", "leadfeeder_legacy", *DAYS, *to, ends=FAILED)
+    if reading:
+        yard.run("verify", "leadfeeder_legacy", *DAYS, *to, ends=FAILED)
     faults.clear()
     for vendor, (_, path, _) in ECHOES.items():
         faults.add("wrong_shape", vendor=vendor, path=path, body=echo(vendor))
