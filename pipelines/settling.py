@@ -1,6 +1,14 @@
-"""What merges cannot say, in SQL: rows that follow another table's, that another completes, or that came twice."""
+"""What merges cannot say, in SQL: rows that follow another table's, that have moved, that another completes, or that
+came twice."""
 
-from sources.tables import Newest, Table
+from collections.abc import Mapping
+from datetime import timedelta
+
+from sources.tables import Moving, Newest, Table
+from sources.windows import Days
+
+# how far from the days that were read a row is looked for that has left them or come to them
+FAR = timedelta(days=31)
 
 
 def follow(vendor: str, table: Table, newest: Newest) -> str:
@@ -15,6 +23,22 @@ def follow(vendor: str, table: Table, newest: Newest) -> str:
         f"ORDER BY {key}, {newest.by} DESC) AS n "
         f"WHERE {' AND '.join(f't.{ours} = n.{theirs}' for ours, theirs in newest.on)}"
     )
+
+
+def leave(vendor: str, table: Table, moving: Moving, read: Mapping[str, Days]) -> tuple[str, list[object]]:
+    """Remove rows from days that they are no longer on; `read` are the days of each account that say where they are."""
+    spans = ", ".join(["(%s, CAST(%s AS DATE), CAST(%s AS DATE))"] * len(read))
+    first, last = min(days.first for days in read.values()), max(days.last for days in read.values())
+    statement = (
+        f"DELETE FROM {vendor}.{table.name} AS t USING {vendor}.{moving.table} AS n, "  # noqa: S608 — own names
+        f"(VALUES {spans}) AS s(account_id, first, last) "
+        f"WHERE n.account_id = s.account_id AND n.{moving.day} BETWEEN s.first AND s.last "
+        f"AND n.{moving.day} BETWEEN %s AND %s "
+        f"AND t.account_id = n.account_id AND t.{moving.on} = n.{moving.id} "
+        f"AND t.{moving.day} NOT BETWEEN s.first AND s.last AND t.{moving.day} BETWEEN %s AND %s"
+    )
+    bounds = [value for account, days in read.items() for value in (account, days.first, days.last)]
+    return statement, [*bounds, first, last, first - FAR, last + FAR]
 
 
 def once(vendor: str, table: Table, place: str) -> str:

@@ -263,7 +263,8 @@ class _Sync:
     def _settle(self) -> None:
         tables = {table.name: table for stream in self._run.streams for table in stream.tables}.values()
         self._warehouse.index(self._vendor.name, tables)
-        self._warehouse.settle(self._vendor.name, tables, self._run.out_of_order)
+        read = {table.name: self._run.days_of(table) for table in tables}
+        self._warehouse.settle(self._vendor.name, tables, self._run.out_of_order, read)
 
     def _tell(self) -> None:
         """Log that a piece is loaded, and what the streams cost that ended with it."""

@@ -28,7 +28,7 @@ from sources.tables import Table, Type
 from sources.windows import Days
 
 from .destination import first_line, resolve
-from .settling import fill, follow, once
+from .settling import fill, follow, leave, once
 
 log = logging.getLogger(__name__)
 
@@ -294,11 +294,14 @@ class Warehouse:
                     index = client.escape_column_name(name)
                     client.execute_sql(f"CREATE INDEX IF NOT EXISTS {index} ON {target} ({listed})")
 
-    def settle(self, vendor: str, tables: Iterable[Table], reread: Days | None) -> None:
-        """What merges cannot say: rows that follow another table's newest row, or that another table completes.
+    def settle(
+        self, vendor: str, tables: Iterable[Table], reread: Days | None, read: Mapping[str, Mapping[str, Days]]
+    ) -> None:
+        """What merges cannot say: rows that follow another table's newest row, that moved, or that another completes.
 
         And what dlt's scd2 lets pass: a run that was killed may have staged a state, which the next one stages again.
-        `reread` are days that were read although later ones were loaded before.
+        `reread` are days that were read although later ones were loaded before, `read` all that were, by table and
+        account.
         """
         if self.name not in ("duckdb", "postgres"):
             return
@@ -306,6 +309,9 @@ class Warehouse:
             for table in tables:
                 if table.newest is not None and reread is not None:
                     client.execute_sql(follow(vendor, table, table.newest), reread.first, reread.last)
+                if table.moving is not None and read.get(table.name):
+                    statement, values = leave(vendor, table, table.moving, read[table.name])
+                    client.execute_sql(statement, *values)
                 if table.filled_by is not None:
                     other = next((t for t in tables if t.name == table.filled_by), None)
                     for statement in fill(vendor, table, other) if other else ():

@@ -28,6 +28,7 @@ MUTATORS = (
     "crowd_day",
     "empty_day",
     "grow_visit",
+    "move_visit",
     "remove_account",
     "remove_feed",
     "remove_visits",

@@ -248,6 +248,19 @@ class World:
             visit.route = (*visit.route[:-1], (visit.route[-1][0], seconds), (path, 0))
             account.version += 1
 
+    def move_visit(self, account_id: str, visit_id: str, day: Day) -> None:
+        """The visit turns out to have been on another day, at the same time."""
+        account, day = self.account(account_id), _day(day)
+        with self.lock:
+            visit = next((each for each in self.history(account_id).visits if each.id == visit_id), None)
+            if visit is None:
+                raise ValueError(f"no such visit: {visit_id!r}")
+            before = date.fromisoformat(visit.day)
+            self._change(account, before, [each for each in self._day(account, before) if each is not visit])
+            visit.started, visit.day = visit.started + 86_400 * (day - before).days, day.isoformat()
+            visit.hour = datetime.fromtimestamp(visit.started, account.zone).hour
+            self._change(account, day, [*self._day(account, day), visit])
+
     def empty_day(self, account_id: str, day: Day) -> None:
         with self.lock:
             self._change(self.account(account_id), _day(day), [])

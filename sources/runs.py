@@ -157,6 +157,16 @@ class Run:
         read = self._out_of_order
         return Days(min(days.first for days in read), max(days.last for days in read)) if read else None
 
+    def days_of(self, table: Table) -> dict[str, Days]:
+        """By account, from the first to the last day that has been read of a table."""
+        found: dict[str, Days] = {}
+        filling = {stream.name for stream in self.streams if table in stream.tables}
+        for stream, of in self.done:
+            if stream in filling and of.account and of.days:
+                known = found.get(of.account.id, of.days)
+                found[of.account.id] = Days(min(known.first, of.days.first), max(known.last, of.days.last))
+        return found
+
     def close(self) -> None:
         """Let go of threads and connections; waits for nothing."""
         self._pool.shutdown(wait=False, cancel_futures=True)

@@ -54,7 +54,7 @@ class Column:
 
     An empty `at` is the object itself; None is filled in by the caller of `Table.rows`. `parent` columns of a child
     table take theirs from the object that holds the list. `read` turns the vendor's value into the column's, where
-    that is more than a change of type. `pii` marks personal data.
+    that is more than a change of type. `pii` marks personal data. What is not `listed` comes with a row's details only.
     """
 
     name: str
@@ -64,6 +64,7 @@ class Column:
     read: Callable[[Json], object] | None = None
     about: str = ""
     pii: bool = False
+    listed: bool = True
 
 
 # what a table of states has besides the states
@@ -85,6 +86,19 @@ class Newest:
     on: tuple[tuple[str, str], ...]
     by: str
     columns: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Moving:
+    """The day of a row may become another one: where it lay before, it is stale.
+
+    `table` knows by its `id` on which day a row is now; `on` is the column that refers to it, `day` that of the day.
+    """
+
+    table: str
+    id: str
+    on: str
+    day: str
 
 
 @dataclass(frozen=True)
@@ -112,6 +126,7 @@ class Table:
     distinct: bool = False
     owner: str | None = None
     newest: Newest | None = None
+    moving: Moving | None = None
     filled_by: str | None = None
     each: str = ""
     open: str | None = None

@@ -4,7 +4,7 @@ Source: Leadfeeder API, https://docs.leadfeeder.com/, "Getting Started", and cli
 accounts. The fields of most objects are not published: those that are not declared here land as text.
 """
 
-from ..tables import Column, Table, Type
+from ..tables import Column, Moving, Table, Type
 
 ACCOUNT_ID = Column("account_id", "id", about="→ accounts.id")
 LOCATION_ID = Column("location_id", "id", "relationships.location.id", about="→ locations.id")
@@ -81,6 +81,7 @@ VISITS = Table(
     ),
     key=("account_id", "id"),
     scope=("account_id", "visit_date"),
+    moving=Moving("visits", "id", on="id", day="visit_date"),
     open="attributes",
     elsewhere=frozenset({"engagements"}),
     about="Visits of identified companies.",
@@ -98,6 +99,7 @@ VISIT_PAGES = Table(
     ),
     key=("account_id", "visit_id", "position"),
     scope=("account_id", "visit_date"),
+    moving=Moving("visits", "id", on="visit_id", day="visit_date"),
     each="attributes.engagements",
     open="",
     about="Pages of a visit: its engagements.",

@@ -5,7 +5,7 @@ Source: Leadfeeder API, https://docs.leadfeeder.com/api/. Fields that were seen 
 
 from decimal import Decimal, InvalidOperation
 
-from ..tables import Column, Newest, Table, Type
+from ..tables import Column, Moving, Newest, Table, Type
 
 # what a DECIMAL(38, 9) holds
 LARGEST_AMOUNT = Decimal("1e28")
@@ -224,6 +224,7 @@ VISITS = Table(
     ),
     key=("account_id", "id"),
     scope=("account_id", "visit_date"),
+    moving=Moving("visits", "id", on="id", day="visit_date"),
     # a walk lets no visit pass twice, and no day is part of two windows
     distinct=True,
     open="attributes",
@@ -248,6 +249,7 @@ VISIT_PAGES = Table(
     ),
     key=("account_id", "visit_id", "position"),
     scope=("account_id", "visit_date"),
+    moving=Moving("visits", "id", on="visit_id", day="visit_date"),
     # a walk lets no visit pass twice, and no day is part of two windows
     distinct=True,
     each="attributes.visit_route",

@@ -105,6 +105,26 @@ def test_time_passes(warehouse: Warehouse, serve: Serve, run: Run, clock: FakeCl
     ]
 
 
+def test_a_visit_moves_to_another_day(warehouse: Warehouse, serve: Serve, run: Run, clock: FakeClock) -> None:
+    """From a day that is not read again: it is not there twice, nor are its pages."""
+    sandbox = serve()
+    run()
+    clock.move(timedelta(days=3))
+    account = next(iter(sandbox.world.accounts))
+    visit = next(visit for visit in sandbox.world.visits(account, START + timedelta(days=1)) if len(visit.route) > 1)
+    sandbox.world.move_visit(account, visit.id, TODAY + timedelta(days=2))
+    # its second page has gone as well
+    visit.route = visit.route[:1]
+    run()
+    places = {
+        table: [row["visit_date"] for row in rows_of(warehouse, VENDOR, table) if row[column] == visit.id]
+        for table, column in (("visits", "id"), ("visit_pages", "visit_id"))
+    }
+    assert set(map(tuple, places.values())) == {(TODAY + timedelta(days=2),)}
+    others = {each.id for name in sandbox.world.accounts for each in sandbox.world.history(name).visits}
+    assert {row["id"] for row in rows_of(warehouse, VENDOR, "visits")} <= others
+
+
 @pytest.mark.parametrize("day_zone", ["account", "utc"])
 @on_duckdb
 def test_either_day_zone(warehouse: Warehouse, serve: Serve, run: Run, day_zone: str, clock: FakeClock) -> None:
