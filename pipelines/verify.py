@@ -220,6 +220,8 @@ def _held_against(name: str, table: Table, ours: list[Row], theirs: list[Row]) -
     key = [column for column in table.key if column not in timed]
     # what follows a row of another day, and an instant at which something was seen, are none of these days'
     ignored = timed | set(table.newest.columns if table.newest else ())
+    # what only details show is not known where they were not asked for
+    unlisted = {column.name for column in table.columns if not column.listed}
     documents = {column.name for column in table.columns if column.type == "json"}
     here, there = ({_key(row, key): row for row in rows} for rows in (ours, theirs))
     compared = Compared(name, len(there))
@@ -238,7 +240,9 @@ def _held_against(name: str, table: Table, ours: list[Row], theirs: list[Row]) -
             changed = {}
             for column in dict.fromkeys([*here[at], *there[at]]):
                 values = tuple(_plain(row.get(column), column in documents) for row in (here[at], there[at]))
-                filled = table.filled_by is not None and values[1] is None
+                filled = values[1] is None and (
+                    table.filled_by is not None or column in unlisted or (unlisted and column not in table.schema.names)
+                )
                 if values[0] != values[1] and column not in ignored and not filled:
                     changed[column] = (values[0], values[1])
             if changed:

@@ -2,7 +2,9 @@
 
 import ipaddress
 import itertools
+import json
 import logging
+import re
 import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -41,6 +43,7 @@ log = logging.getLogger(__name__)
 
 ATTEMPTS = 6
 REDIRECTS = 5
+HALF = re.compile("[\ud800-\udfff]")
 # a shorter one is a trial's, and may well be a word of what the vendor tells
 SHORTEST_KEY = 10
 
@@ -255,11 +258,12 @@ class Session:
             raise UnclearError(error.message) from None
 
     def download(self, url: str, target: Path, *, meter: Meter) -> None:
-        """Stream what stands at an absolute URL into a file; a body that is cut short raises TransientError.
+        """Stream what stands at a URL into a file; a body that is cut short raises TransientError.
 
-        The key goes along to our own host only. Raises TerminalError for a URL that is not http(s), or that points
-        into a private network while the API itself is not in one.
+        A relative URL is one of the API's. The key goes along to our own host only. Raises TerminalError for a URL that
+        is not http(s), or that points into a private network while the API itself is not in one.
         """
+        url = urljoin(f"{self.base_url}/", url)
         for _ in range(REDIRECTS):
             self._check_target(url)
             self._count(meter)
@@ -454,8 +458,8 @@ class Session:
 
     def _json(self, response: requests.Response, path: str) -> Any:
         try:
-            document = orjson.loads(response.content)
-        except orjson.JSONDecodeError:
+            document = _loads(response.content)
+        except (ValueError, RecursionError):
             kind = self.redact(response.headers.get("Content-Type", "no content type"))[:100]
             raise AnswerError(f"{path} answered {response.status_code}, but not with JSON ({kind})") from None
         # what a vendor says back is not kept; some escape a slash
@@ -488,6 +492,17 @@ class Session:
         # an instant when it is large, a span otherwise: the vendors do not say which
         seconds = float(reset)
         return max(seconds - self._clock.now().timestamp() if seconds > 1e9 else seconds, 0.1)
+
+
+def _loads(content: bytes) -> Any:
+    """JSON. Half of a UTF-16 pair in a text, which JSON lets pass and orjson does not, is read as U+FFFD."""
+    try:
+        return orjson.loads(content)
+    except orjson.JSONDecodeError:
+        if rb"\ud" not in content.lower():
+            raise
+        text = json.dumps(json.loads(content), ensure_ascii=False)
+        return orjson.loads(HALF.sub("\ufffd", text))
 
 
 def _passes(error: BaseException) -> bool:

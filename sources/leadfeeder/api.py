@@ -263,14 +263,13 @@ def _by_cursor(ask: Ask, page: Json) -> list[Json]:
     return list(found.values())
 
 
-def _count(document: Json) -> int | None:
-    total = paging(document).get("total_count")
-    return total if isinstance(total, int) else None
+def _count(document: Json, name: str = "total_count") -> int | None:
+    text = str(paging(document).get(name))
+    return int(text) if text.isdecimal() else None
 
 
 def _page(document: Json) -> Page:
-    pages = paging(document).get("page_count")
-    return Page(document["data"], document, last=pages if isinstance(pages, int) else None, total=_count(document))
+    return Page(document["data"], document, last=_count(document, "page_count"), total=_count(document))
 
 
 def _identity(item: Json) -> object:

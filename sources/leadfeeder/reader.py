@@ -1,5 +1,6 @@
 """What reading a stream of the `/v1` API means: one slice of it, whole, as the rows of its tables."""
 
+import logging
 import math
 import threading
 from collections import defaultdict
@@ -18,6 +19,8 @@ from ..windows import Days
 from . import api, tables
 from .api import Api, Json, ends, id_of
 from .visits import Visits
+
+log = logging.getLogger(__name__)
 
 SCOPES = ("company", "contact")
 
@@ -100,6 +103,12 @@ class Reader:
             try:
                 detail = self._api.one(api.ACCOUNTS, meter, {"account_id": id_of(account)})
             except NotEntitledError:
+                detail = {}
+            except AccessError as error:
+                if error.status == 401:
+                    raise
+                # its name came with the list
+                log.warning("leadfeeder: the credits of account %s are unknown: %s", id_of(account), error.message)
                 detail = {}
             attributes = {**(account.get("attributes") or {}), **(detail.get("attributes") or {})}
             found.append({**account, "attributes": attributes})

@@ -46,18 +46,17 @@ class Report:
 
     def read(self) -> int:
         """Turn the whole file into blocks of columns; returns its rows. Raises AnswerError where it is damaged."""
-        count = included = 0
+        count = 0
         try:
-            self._check_list("data")
+            if not self._has_list("data"):
+                raise AnswerError("the report has no list of data")
             for block in self._objects("data.item"):
                 count += len(block)
                 self._keep(self._filled, block)
+            self._has_list("included")
             for block in self._objects("included.item"):
-                included += len(block)
                 self._keep((tables.REPORT_LEADS,), [o for o in block if o.get("type") == "leads"])
                 self._keep((tables.LOCATIONS,), [o for o in block if o.get("type") == "locations"])
-            if count and not included:
-                self._check_list("included")
         except (ijson.JSONError, UnicodeDecodeError, AttributeError) as error:
             raise AnswerError(f"the report is damaged ({error})") from None
         return count
@@ -75,12 +74,15 @@ class Report:
                 yield table, markers[table.name]
         self.discard()
 
-    def _check_list(self, name: str) -> None:
+    def _has_list(self, name: str) -> bool:
+        """Whether there is a list of that name; raises AnswerError where something else has it."""
         with self.file.open("rb") as stream:
             for prefix, event, _ in ijson.parse(stream):
-                if (prefix, event) == (name, "start_array"):
-                    return
-        raise AnswerError(f"the report has no list of {name}")
+                if prefix == name and event != "null":
+                    if event == "start_array":
+                        return True
+                    raise AnswerError(f"the report's {name} is no list")
+        return False
 
     def _objects(self, prefix: str) -> Iterator[list[dict[str, Any]]]:
         with self.file.open("rb") as stream:

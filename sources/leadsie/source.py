@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 VENDOR = "leadsie"
 # how the vendor may say that it wants a customUserId, and that it does not know one
-REFUSALS, UNKNOWN = (400, 404, 422), (404,)
+REFUSALS, UNKNOWN = (400, 403, 404, 422), (404,)
 
 
 @configspec
@@ -160,7 +160,7 @@ class Reader:
             except (AccessError, RequestError) as error:
                 if error.status not in (REFUSALS if name is None else UNKNOWN):
                     raise
-                if name is None:
+                if name is None and error.status != 403:
                     error.remedy = f"name your customers' ids in sources.{VENDOR}.custom_user_ids"
                 else:
                     log.warning("%s: nothing comes for the customUserId %r", VENDOR, name)

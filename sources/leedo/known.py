@@ -67,7 +67,7 @@ class Known:
         self.rows: dict[str, Row] = {row["id"]: row for row in rows}
         self._pii = pii
         self._history = history
-        self._listed = set(table.schema.names) - tables.DETAILS
+        self._listed = {column.name for column in table.columns if column.listed}
         self._changed: set[str] = set()
 
     @property

@@ -3,19 +3,16 @@
 Source: Leedo API, "API Documentation" v1, https://api.leedo.app/v1.
 """
 
-from ..tables import Column, Table
-
-# what a list does not show and a row by itself does
-DETAILS = frozenset({"phone", "updated_at"})
+from ..tables import Column, Table, Type
 
 
-def _field(name: str, type: str = "text", about: str = "", *, pii: bool = False) -> Column:  # noqa: A002
-    return Column(name, type, name, about=about, pii=pii)  # type: ignore[arg-type]
+def _field(name: str, type: Type = "text", about: str = "", *, pii: bool = False, listed: bool = True) -> Column:  # noqa: A002
+    return Column(name, type, name, about=about, pii=pii, listed=listed)
 
 
 ID = Column("id", "id", "id", about="The row, by the vendor's id.")
 CREATED_AT = _field("created_at", "timestamp", "When it was made.")
-UPDATED_AT = _field("updated_at", "timestamp", "When it was changed; null until its details are fetched.")
+UPDATED_AT = _field("updated_at", "timestamp", "When it was changed; null until its details are fetched.", listed=False)
 DELETED_AT = Column("deleted_at", "timestamp", about="When it was first missing from the list; null while it is there.")
 
 LEADS = Table(
@@ -27,7 +24,7 @@ LEADS = Table(
         _field("company", about="Company, as somebody typed it."),
         _field("status", about="E.g. new, contacted, qualified, unqualified, converted."),
         CREATED_AT,
-        _field("phone", about="From the details. Personal data.", pii=True),
+        _field("phone", about="From the details. Personal data.", pii=True, listed=False),
         UPDATED_AT,
         DELETED_AT,
     ),
@@ -74,7 +71,7 @@ CONTACTS = Table(
         _field("role", about="What the person does there."),
         _field("account_id", "id", "→ accounts.id"),
         CREATED_AT,
-        _field("phone", about="Not documented for contacts. Personal data.", pii=True),
+        _field("phone", about="Not documented for contacts. Personal data.", pii=True, listed=False),
         UPDATED_AT,
         DELETED_AT,
     ),

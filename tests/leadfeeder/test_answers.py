@@ -101,10 +101,12 @@ def client(server: Server, clock: FakeClock) -> Iterator[Api]:
 # -- the document's samples --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("refused", [REFUSED, {"code": "insufficient_scope", "message": "No right"}])
 def test_the_documented_accounts_land_with_their_credits(
-    server: Server, run: Run, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+    server: Server, run: Run, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch, refused: dict[str, str]
 ) -> None:
-    server.answers = [said(LISTED), said(DETAIL), said(REFUSED, 403)]
+    """Those of an account that the key may not look into are unknown."""
+    server.answers = [said(LISTED), said(DETAIL), said(refused, 403)]
     setting(monkeypatch, api_key="a-key", base_url=server.url)
     run(streams=frozenset({"accounts"}))
     assert [(seen.path, seen.query) for seen in server.seen] == [
@@ -174,6 +176,14 @@ def test_a_full_list_is_asked_for_once(server: Server, client: Api, paged: bool)
     server.answers = [page([str(number) for number in range(100)], **paging)]
     assert len(client.listed("/lists/1/items", Meter(), paged=paged)) == 100
     assert len(server.seen) == 1
+
+
+def test_counts_may_be_texts(server: Server, client: Api) -> None:
+    server.answers = [
+        page(["1"], page_num="1", page_count="2", total_count="2"),
+        page(["2"], page_num="2", page_count="2", total_count="2"),
+    ]
+    assert [each["id"] for each in client.listed("/tags", Meter())] == ["1", "2"]
 
 
 def test_rows_without_an_id_are_all_kept(server: Server, client: Api) -> None:

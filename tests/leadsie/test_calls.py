@@ -83,7 +83,7 @@ def test_one_more_for_each_id_and_all_united(
 
 
 @pytest.mark.usefixtures("ids")
-@pytest.mark.parametrize("refused", [400, 404, 422])
+@pytest.mark.parametrize("refused", [400, 403, 404, 422])
 def test_the_call_that_names_nobody_may_be_refused(
     vendor: Documented, run: Run, warehouse: Warehouse, refused: int
 ) -> None:

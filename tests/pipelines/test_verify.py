@@ -144,3 +144,19 @@ def test_nothing_is_loaded_yet(vendors: Sandbox, clock: FakeClock) -> None:
     with pytest.raises(SettingError, match="leadhouse sync"):
         verify(Warehouse("duckdb", clock=clock), VENDORS["leedo"], asked=asked, clock=clock)
     assert vendors.requests.count() == 0
+
+
+@on_duckdb
+def test_details_that_are_not_asked_for_any_more(
+    warehouse: Warehouse,
+    vendors: Sandbox,
+    load: Callable[[str], None],
+    look: Callable[..., Verified],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """They stay as they were, and are not held against a list that does not show them."""
+    monkeypatch.setenv("SOURCES__LEEDO__DETAILS", "true")
+    load("leedo")
+    assert warehouse.query("SELECT count(*) FROM leedo.leads WHERE updated_at IS NOT NULL") != [(0,)]
+    monkeypatch.setenv("SOURCES__LEEDO__DETAILS", "false")
+    assert differing(look("leedo")) == {}

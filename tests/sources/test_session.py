@@ -116,6 +116,28 @@ def test_the_environments_proxy_is_used(
     assert seen.headers["Authorization"] == f"Token token={SECRET}"
 
 
+def test_a_download_may_be_named_by_its_path(server: Server, connect: Open, tmp_path: Path) -> None:
+    server.answers = [Answer(body=b"a report")]
+    connect(f"{server.url}/v1").download("reports/7.json", tmp_path / "report", meter=Meter())
+    assert [(seen.path, seen.headers["Authorization"]) for seen in server.seen] == [
+        ("/v1/reports/7.json", f"Token token={SECRET}")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        (rb"a title cut \ud83d", "a title cut \ufffd"),
+        (rb"\uDC4D of another", "\ufffd of another"),
+        (rb"\ud83d\udc4d and \ud83d", "\U0001f44d and \ufffd"),
+    ],
+)
+def test_half_of_a_character_costs_only_itself(server: Server, connect: Open, written: bytes, read: str) -> None:
+    server.answers = [Answer(body=b'{"data": [{"id": 12345678901234567890, "title": "' + written + b'"}]}')]
+    assert ask(connect(server.url)) == {"data": [{"id": 12345678901234567890, "title": read}]}
+    assert len(server.seen) == 1
+
+
 def test_the_budget_is_asked_before_each_request(server: Server, connect: Open, clock: FakeClock) -> None:
     server.answers = [Answer(500), GOOD]
     session, meter = connect(server.url), Meter()
