@@ -7,7 +7,7 @@ is begun; the position moves with it. What a crash left behind is loaded before 
 import logging
 import traceback
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
 from dataclasses import asdict, dataclass, field
@@ -240,8 +240,12 @@ class _Sync:
 
     def _load_everything(self) -> None:
         pipeline = self._ready_pipeline()
-        # the one request that everything else stands on
-        self._run.accounts  # noqa: B018
+        try:
+            # the one request that everything else stands on
+            self._run.accounts  # noqa: B018
+        except SourceError as error:
+            self._record_refusal(error)
+            raise
         try:
             while not self._run.finished:
                 pipeline.extract(self._run.source(), loader_file_format="parquet")
@@ -322,11 +326,22 @@ class _Sync:
             pipeline.normalize()
             self._load(pipeline)
 
+    def _record_refusal(self, error: SourceError) -> None:
+        """Whoever is refused the first request has no lanes: the first stream stands for all."""
+        now = self._clock.now()
+        lane = Lane(self._run.streams[0].name, None, now, "failed", meter=self._run.session.total, finished_at=now)
+        lane.errors.append(self._run.session.redact(str(error.locate(self._vendor.name))))
+        self._record_lanes([lane])
+
+    def _record_lanes(self, lanes: Iterable[Lane]) -> None:
+        whose = {"run_id": self._run_id, "vendor": self._vendor.name}
+        rows = [whose | asdict(result) for result in map(_result, lanes)]
+        self._warehouse.record(self._run_id, self._vendor.name, rows)
+
     def _record(self, pipeline: dlt.Pipeline) -> None:
         name = self._vendor.name
         positions = Positions(pipeline.state.get("sources", {}).get(name, {}))
-        rows = [asdict(result) for result in map(_result, self._run.lanes)]
-        self._warehouse.record(self._run_id, name, [{"run_id": self._run_id, "vendor": name, **row} for row in rows])
+        self._record_lanes(self._run.lanes)
         days = {
             (account, part.partition("/")[0], day): reason for account, part, day, reason in positions.all_incomplete()
         }

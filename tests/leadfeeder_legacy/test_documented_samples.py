@@ -318,7 +318,7 @@ def test_an_account_without_premium_is_skipped(vendor: Documented, load: Load, w
 
 
 @duckdb_only
-def test_a_wrong_token_is_said_in_the_vendors_words(vendor: Documented, load: Load) -> None:
+def test_a_wrong_token_is_said_in_the_vendors_words(vendor: Documented, load: Load, warehouse: Warehouse) -> None:
     vendor.refusals["/accounts"] = Refusal(401, {"errors": [{"title": TITLES[401]}]})
 
     summary = load(VISITS_DAY)
@@ -329,6 +329,8 @@ def test_a_wrong_token_is_said_in_the_vendors_words(vendor: Documented, load: Lo
     assert TITLES[401] in result.error
     assert TOKEN not in result.error
     assert [path for path, _ in vendor.asked] == ["/accounts"]
+    told = warehouse.query("SELECT stream, status, requests, error FROM ops.runs")
+    assert told == [("accounts", "failed", 1, result.error)]
 
 
 # -- the samples themselves --------------------------------------------------------------------------------------------
