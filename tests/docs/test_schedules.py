@@ -6,8 +6,6 @@ import shlex
 
 import yaml  # type: ignore[import-untyped]
 
-from pipelines import orchestration
-
 from .pages import blocks, text, variables
 from .test_readme import check_script, is_schedule, parsed
 
@@ -74,6 +72,9 @@ def test_github_actions() -> None:
 
 
 def test_dagster() -> None:
+    # it takes seconds to import
+    from pipelines import orchestration
+
     (command,) = blocks(PAGE, "sh")
     assert command.split()[-1] == orchestration.__name__
     names = [schedule.name for schedule in orchestration.definitions().schedules or ()]

@@ -2,12 +2,11 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
-import dagster as dg
 import pytest
 import yaml  # type: ignore[import-untyped]
 
-from pipelines import orchestration
 from pipelines.vendors import VENDORS
 from pipelines.warehouse import Warehouse
 from sandbox import Sandbox
@@ -15,7 +14,9 @@ from sources.clock import Clock
 from tests.docs.pages import ROOT
 from tests.pipelines.cli_process import FIRST_DAY, LAST_DAY
 
-VISITS = dg.AssetKey(["leadfeeder_legacy", "visits"])
+if TYPE_CHECKING:
+    import dagster as dg
+
 # what Dagster says of its own future is nothing to these tests
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
@@ -23,15 +24,24 @@ pytestmark = [
 ]
 
 
+@pytest.fixture(scope="module")
+def room() -> Any:
+    """The module under test: it takes seconds to import, which only those who run these tests spend."""
+    from pipelines import orchestration
+
+    return orchestration
+
+
 @pytest.fixture
-def defs(vendors: Sandbox) -> dg.Definitions:
+def defs(room: Any, vendors: Sandbox) -> "dg.Definitions":
     """What a code location has with these settings."""
-    return orchestration.definitions()
+    found: dg.Definitions = room.definitions()
+    return found
 
 
 @pytest.fixture
-def instance() -> Iterator[dg.DagsterInstance]:
-    with dg.DagsterInstance.ephemeral() as found:
+def instance(room: Any) -> "Iterator[dg.DagsterInstance]":
+    with room.dg.DagsterInstance.ephemeral() as found:
         yield found
 
 
@@ -39,21 +49,25 @@ def held() -> Warehouse:
     return Warehouse("duckdb", clock=Clock())
 
 
-def materialized(result: dg.ExecuteInProcessResult) -> set[dg.AssetKey]:
+def materialized(result: "dg.ExecuteInProcessResult") -> "set[dg.AssetKey]":
     return {event.asset_key for event in result.get_asset_materialization_events() if event.asset_key}
 
 
-def test_everything_is_materialized_and_days_by_a_backfill(defs: dg.Definitions, instance: dg.DagsterInstance) -> None:
+def test_everything_is_materialized_and_days_by_a_backfill(
+    room: Any, defs: "dg.Definitions", instance: "dg.DagsterInstance"
+) -> None:
+    dg = room.dg
+    visits_key = dg.AssetKey(["leadfeeder_legacy", "visits"])
     graph = defs.resolve_asset_graph()
     streams = {(v.name, s.name) for v in VENDORS.values() for s in v.package.STREAMS if not s.optional}
     assert streams == {tuple(key.path) for key in graph.get_all_asset_keys() if key.path[0] != "marts"}
     (visits,) = (spec for spec in defs.resolve_all_asset_specs() if spec.key.path == ["marts", "visits"])
-    assert {VISITS, dg.AssetKey(["leadfeeder", "visits"])} <= {dep.asset_key for dep in visits.deps}
+    assert {visits_key, dg.AssetKey(["leadfeeder", "visits"])} <= {dep.asset_key for dep in visits.deps}
 
     # the nightly run loads what is new, not its partition: with it the positions move
     today = f"{datetime.now(UTC).date()}"
     load = defs.resolve_job_def("load")
-    ran = load.execute_in_process(partition_key=today, tags={orchestration.NIGHTLY: "true"}, instance=instance)
+    ran = load.execute_in_process(partition_key=today, tags={room.NIGHTLY: "true"}, instance=instance)
     assert ran.success
     assert materialized(ran) == {dg.AssetKey(list(each)) for each in streams}
     held_visits = held().query("SELECT visit_date, count(*) FROM leadfeeder_legacy.visits GROUP BY 1 ORDER BY 1")
@@ -67,15 +81,15 @@ def test_everything_is_materialized_and_days_by_a_backfill(defs: dg.Definitions,
     last = held_visits[-1][0]
     with held().open() as client:
         client.execute_sql("DELETE FROM leadfeeder_legacy.visits")
-    asset = graph.get(VISITS).assets_def  # its resources are bound to it
+    asset = graph.get(visits_key).assets_def  # its resources are bound to it
     again = dg.materialize(
         [asset],
-        selection=[VISITS],
+        selection=[visits_key],
         partition_key=f"{last}",
         instance=instance,
     )
     assert again.success
-    assert materialized(again) == {VISITS}
+    assert materialized(again) == {visits_key}
     assert held().query("SELECT visit_date, count(*) FROM leadfeeder_legacy.visits GROUP BY 1") == [held_visits[-1]]
     asked = held().query("SELECT window_start, window_end FROM ops.runs ORDER BY started_at DESC LIMIT 2")
     assert set(asked) == {(last, last)}
@@ -84,18 +98,18 @@ def test_everything_is_materialized_and_days_by_a_backfill(defs: dg.Definitions,
     [(runs,)] = held().query("SELECT count(*) FROM ops.runs")
     first = f"{last - timedelta(days=1)}"
     tags = {"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": f"{last}"}
-    dg.materialize([asset], selection=[VISITS], tags=tags, instance=instance)
+    dg.materialize([asset], selection=[visits_key], tags=tags, instance=instance)
     days = held().query("SELECT DISTINCT visit_date FROM leadfeeder_legacy.visits ORDER BY 1")
     assert [day for (day,) in days] == [day for day, _ in held_visits[-2:]]
     assert held().query("SELECT count(*) FROM ops.runs") == [(runs + 2,)]
 
 
-def test_what_fails_is_one_vendors_failure(defs: dg.Definitions, instance: dg.DagsterInstance) -> None:
+def test_what_fails_is_one_vendors_failure(room: Any, defs: "dg.Definitions", instance: "dg.DagsterInstance") -> None:
     load = defs.resolve_job_def("load")
     with held().vendor_lock("leedo"):
         ran = load.execute_in_process(
             partition_key=f"{LAST_DAY}",
-            tags={orchestration.NIGHTLY: "true"},
+            tags={room.NIGHTLY: "true"},
             instance=instance,
             raise_on_error=False,
         )
@@ -105,7 +119,7 @@ def test_what_fails_is_one_vendors_failure(defs: dg.Definitions, instance: dg.Da
     assert "another run of leedo is at work on this warehouse" in str(failure.step_failure_data.user_failure_data)
 
 
-def test_what_keeps_runs_apart_and_fresh(defs: dg.Definitions) -> None:
+def test_what_keeps_runs_apart_and_fresh(defs: "dg.Definitions") -> None:
     graph = defs.resolve_asset_graph()
     for key in graph.get_all_asset_keys():
         op = graph.get(key).assets_def.op
@@ -119,17 +133,19 @@ def test_what_keeps_runs_apart_and_fresh(defs: dg.Definitions) -> None:
     assert all(spec.freshness_policy for spec in defs.resolve_all_asset_specs())
 
 
-def test_the_nightly_schedule_asks_for_what_is_new(defs: dg.Definitions, instance: dg.DagsterInstance) -> None:
+def test_the_nightly_schedule_asks_for_what_is_new(
+    room: Any, defs: "dg.Definitions", instance: "dg.DagsterInstance"
+) -> None:
     schedule = defs.resolve_schedule_def("nightly_load")
     night = datetime(2026, 3, 18, 4, 15, tzinfo=UTC)
-    context = dg.build_schedule_context(
+    context = room.dg.build_schedule_context(
         instance=instance, scheduled_execution_time=night, repository_def=defs.get_repository_def()
     )
     (asked,) = schedule.evaluate_tick(context).run_requests or ()
     assert asked.partition_key == "2026-03-18"
-    assert orchestration.NIGHTLY in asked.tags
+    assert room.NIGHTLY in asked.tags
 
 
-def test_a_house_without_keys_has_its_marts() -> None:
-    graph = orchestration.definitions().resolve_asset_graph()
+def test_a_house_without_keys_has_its_marts(room: Any) -> None:
+    graph = room.definitions().resolve_asset_graph()
     assert {key.path[0] for key in graph.get_all_asset_keys()} == {"marts"}
