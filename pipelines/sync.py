@@ -316,9 +316,9 @@ class _Sync:
         """Load the package that a crash left behind, from wherever it had come to."""
         normalized = pipeline.list_normalized_load_packages()
         for load_id in normalized:
-            if PIPELINE_STATE_TABLE_NAME not in _written(pipeline, load_id):
+            if not _put_away(pipeline, load_id) and PIPELINE_STATE_TABLE_NAME not in _written(pipeline, load_id):
                 self._warehouse.forget_state(self._vendor.name, load_id)
-        if normalized:
+        if pipeline.list_normalized_load_packages():
             self._load(pipeline)
         # killed between the two, a package is left in both places: what was normalized is whole, the other is its
         # origin
@@ -346,6 +346,16 @@ class _Sync:
             (account, part.partition("/")[0], day): reason for account, part, day, reason in positions.all_incomplete()
         }
         self._warehouse.record_incomplete(name, [(name, *place, reason) for place, reason in days.items()])
+
+
+def _put_away(pipeline: dlt.Pipeline, load_id: str) -> bool:
+    """Put a package away that is in the warehouse whole, as dlt was about to when it was killed; whether it was one."""
+    storage = pipeline._get_load_storage()
+    if not storage.normalized_packages.is_package_completed(load_id):
+        return False
+    storage.storage.rename_tree(storage.get_normalized_package_path(load_id), storage.get_loaded_package_path(load_id))
+    storage.maybe_remove_completed_jobs(load_id)
+    return True
 
 
 def _written(pipeline: dlt.Pipeline, load_id: str) -> set[str]:

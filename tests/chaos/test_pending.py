@@ -10,6 +10,7 @@ from pathlib import Path
 import psycopg2
 import pytest
 from dlt.common.destination.exceptions import DestinationTerminalException
+from dlt.common.storages import FileStorage, LoadStorage
 from dlt.common.storages.load_package import PackageStorage
 from dlt.destinations.insert_job_client import InsertValuesLoadJob
 
@@ -18,7 +19,7 @@ from pipelines.sync import VendorResult, sync
 from pipelines.warehouse import Warehouse
 from sandbox import Sandbox, World
 from sources.streams import Asked
-from tests.conftest import FakeClock
+from tests.conftest import FakeClock, on_duckdb
 from tests.reading import dump
 
 VENDOR = "leadsie"
@@ -74,6 +75,31 @@ def test_state_written_and_noted_and_not_put_away(
     # what it says is not forgotten: dlt would not write it again
     kept = warehouse.query(f"SELECT _dlt_load_id FROM {VENDOR}._dlt_pipeline_state ORDER BY version")
     assert kept[:1] == written
+
+
+@on_duckdb
+def test_all_is_written_and_the_package_is_not_put_away(
+    destination: str, serve: Callable[..., Sandbox], clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serve(World(days=2, accounts=1, visits_per_day=2, clock=clock.epoch))
+    move = FileStorage.rename_tree
+    left = [True]
+
+    def stumble(storage: FileStorage, source: str, target: str) -> None:
+        if left and target.startswith(LoadStorage.LOADED_FOLDER):
+            left.clear()
+            raise OSError("the power is gone")
+        move(storage, source, target)
+
+    monkeypatch.setattr(FileStorage, "rename_tree", stumble)
+    first = sync(Warehouse(destination, clock=clock), vendors=[VENDOR], clock=clock)
+    assert (first.exit_code, left) == (1, [])
+    again = sync(Warehouse(destination, clock=clock), vendors=[VENDOR], clock=clock)
+    assert again.exit_code == 0, again.as_dict()
+    warehouse = Warehouse(destination, clock=clock)
+    assert not warehouse.pipeline(VENDOR).has_pending_data
+    # there was nothing new, and what was written was not written again
+    assert warehouse.query(f"SELECT count(*) FROM {VENDOR}._dlt_loads") == [(1,)]
 
 
 @pytest.mark.parametrize("destination", ["duckdb"])
