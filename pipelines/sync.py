@@ -19,6 +19,7 @@ import dlt
 import pyarrow as pa
 from dlt.common.schema.typing import PIPELINE_STATE_TABLE_NAME
 from dlt.common.storages.load_package import ParsedLoadJobFileName
+from dlt.destinations.exceptions import DatabaseException
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from sources.clock import Clock, StoppedError
@@ -268,7 +269,13 @@ class _Sync:
         tables = {table.name: table for stream in self._run.streams for table in stream.tables}.values()
         self._warehouse.index(self._vendor.name, tables)
         read = {table.name: self._run.days_of(table) for table in tables}
-        self._warehouse.settle(self._vendor.name, tables, self._run.out_of_order, read)
+        while True:
+            try:
+                self._warehouse.settle(self._vendor.name, tables, self._run.out_of_order, read)
+                return
+            except DatabaseException as error:
+                if not self._warehouse.allow_more_memory(error):
+                    raise
 
     def _tell(self) -> None:
         """Log that a piece is loaded, and what the streams cost that ended with it."""

@@ -195,12 +195,15 @@ class Warehouse:
             client.close_connection()
 
     def allow_more_memory(self, error: BaseException) -> bool:
-        """Whether a load that failed for want of memory may be tried again, with more of it."""
+        """Whether what failed for want of memory may be tried again, with more of it."""
         if self.name != "duckdb" or "Out of Memory" not in str(error) or self._memory >= MOST_MEMORY:
             return False
         self._give_memory(2 * self._memory)
         self.__dict__.pop("_model_client", None)
         log.info("DuckDB needs more than %s MB for this load; it is given %s", self._memory // 2, self._memory)
+        if (client := getattr(self._mine, "client", None)) is not None:
+            # whoever has it open already
+            client.execute_sql(f"SET GLOBAL memory_limit = '{self._memory}MB'")
         return True
 
     def _give_memory(self, megabytes: int) -> None:
