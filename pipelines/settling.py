@@ -7,7 +7,7 @@ from datetime import timedelta
 from sources.tables import Moving, Newest, Table
 from sources.windows import Days
 
-# how far from the days that were read a row is looked for that has left them or come to them
+# how far a row moves at most
 FAR = timedelta(days=31)
 
 
@@ -25,20 +25,27 @@ def follow(vendor: str, table: Table, newest: Newest) -> str:
     )
 
 
-def leave(vendor: str, table: Table, moving: Moving, read: Mapping[str, Days]) -> tuple[str, list[object]]:
-    """Remove rows from days that they are no longer on; `read` are the days of each account that say where they are."""
-    spans = ", ".join(["(%s, CAST(%s AS DATE), CAST(%s AS DATE))"] * len(read))
+def leave(vendor: str, table: Table, moving: Moving, read: Mapping[str, Days]) -> tuple[str, str, list[object]]:
+    """What finds a row on a day beside those that were read, and what removes all that are now on one of these.
+
+    `read` are the days of each account; both statements take the values.
+    """
     first, last = min(days.first for days in read.values()), max(days.last for days in read.values())
-    statement = (
-        f"DELETE FROM {vendor}.{table.name} AS t USING {vendor}.{moving.table} AS n, "  # noqa: S608 — own names
-        f"(VALUES {spans}) AS s(account_id, first, last) "
-        f"WHERE n.account_id = s.account_id AND n.{moving.day} BETWEEN s.first AND s.last "
-        f"AND n.{moving.day} BETWEEN %s AND %s "
-        f"AND t.account_id = n.account_id AND t.{moving.on} = n.{moving.id} "
-        f"AND t.{moving.day} NOT BETWEEN s.first AND s.last AND t.{moving.day} BETWEEN %s AND %s"
+    spans = ", ".join(["(%s, CAST(%s AS DATE), CAST(%s AS DATE))"] * len(read))
+    rows = f"{vendor}.{table.name} AS t"
+    of = f"(VALUES {spans}) AS s(account_id, first, last)"
+    beside = (
+        f"t.account_id = s.account_id AND t.{moving.day} NOT BETWEEN s.first AND s.last "
+        f"AND t.{moving.day} BETWEEN DATE '{first - FAR}' AND DATE '{last + FAR}'"
     )
-    bounds = [value for account, days in read.items() for value in (account, days.first, days.last)]
-    return statement, [*bounds, first, last, first - FAR, last + FAR]
+    found = (
+        f"n.account_id = t.account_id AND n.{moving.id} = t.{moving.on} AND n.{moving.day} BETWEEN s.first AND s.last "
+        f"AND n.{moving.day} BETWEEN DATE '{first}' AND DATE '{last}' "
+        f"AND n.{moving.day} BETWEEN t.{moving.day} - {FAR.days} AND t.{moving.day} + {FAR.days}"
+    )
+    look = f"SELECT 1 FROM {rows}, {of} WHERE {beside} LIMIT 1"  # noqa: S608 — own names
+    remove = f"DELETE FROM {rows} USING {of}, {vendor}.{moving.table} AS n WHERE {beside} AND {found}"  # noqa: S608
+    return look, remove, [value for account, days in read.items() for value in (account, days.first, days.last)]
 
 
 def once(vendor: str, table: Table, place: str) -> str:

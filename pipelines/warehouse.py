@@ -313,8 +313,10 @@ class Warehouse:
                 if table.newest is not None and reread is not None:
                     client.execute_sql(follow(vendor, table, table.newest), reread.first, reread.last)
                 if table.moving is not None and read.get(table.name):
-                    statement, values = leave(vendor, table, table.moving, read[table.name])
-                    client.execute_sql(statement, *values)
+                    look, remove, values = leave(vendor, table, table.moving, read[table.name])
+                    # a first load has no other days, and nothing to compare them with
+                    if client.execute_sql(look, *values):
+                        client.execute_sql(remove, *values)
                 if table.filled_by is not None:
                     other = next((t for t in tables if t.name == table.filled_by), None)
                     for statement in fill(vendor, table, other) if other else ():
