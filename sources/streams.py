@@ -40,8 +40,8 @@ class Stream:
     passed of a calendar window (for each of the account's parts where `parted`). A report is not read but waited for
     (`Reports`), and what is waited for stands in the `ledger`; a walk goes by the vendor's own rules (`Walks`).
     `optional` is the setting that turns the stream on; without one it is on. `parts` is the setting that lists which of
-    its parts are read: an empty list turns it off. `dated` is the table and column (instants)
-    whose days are the position of a stream that is read whole.
+    its parts are read: an empty list turns it off. `dated` is the table and column (instants) whose days are the
+    position of a stream that is read whole.
     """
 
     name: str

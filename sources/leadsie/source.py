@@ -160,8 +160,10 @@ class Reader:
             except (AccessError, RequestError) as error:
                 if error.status not in (REFUSALS if name is None else UNKNOWN):
                     raise
-                if name is None and error.status != 403:
-                    error.remedy = f"name your customers' ids in sources.{VENDOR}.custom_user_ids"
+                if name is None:
+                    # a key that may not ask at all is refused with 403, too
+                    wanted = f"name your customers' ids in sources.{VENDOR}.custom_user_ids"
+                    error.remedy = f"check the key, or {wanted}" if error.status == 403 else wanted
                 else:
                     log.warning("%s: nothing comes for the customUserId %r", VENDOR, name)
                 log.debug("%s: %s", VENDOR, error)

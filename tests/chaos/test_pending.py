@@ -6,6 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import psycopg2
 import pytest
@@ -23,6 +24,21 @@ from tests.conftest import FakeClock, on_duckdb
 from tests.reading import dump
 
 VENDOR = "leadsie"
+
+
+def stumble_once(patch: pytest.MonkeyPatch, owner: type, name: str, when: Callable[[str, str], bool]) -> list[bool]:
+    """A method of dlt's fails before it does anything, the first time that `when` holds; the list is empty then."""
+    method = getattr(owner, name)
+    left = [True]
+
+    def stumble(self: object, first: str, second: str) -> Any:
+        if left and when(first, second):
+            left.clear()
+            raise OSError("the power is gone")
+        return method(self, first, second)
+
+    patch.setattr(owner, name, stumble)
+    return left
 
 
 def test_state_written_and_not_noted(
@@ -55,16 +71,9 @@ def test_state_written_and_noted_and_not_put_away(
     destination: str, serve: Callable[..., Sandbox], clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     serve(World(days=2, accounts=1, visits_per_day=2, clock=clock.epoch))
-    put_away = PackageStorage.complete_job
-    left = [True]
-
-    def stumble(packages: PackageStorage, load_id: str, file_name: str) -> str:
-        if left and file_name.startswith("_dlt_pipeline_state."):
-            left.clear()
-            raise OSError("the power is gone")
-        return put_away(packages, load_id, file_name)
-
-    monkeypatch.setattr(PackageStorage, "complete_job", stumble)
+    left = stumble_once(
+        monkeypatch, PackageStorage, "complete_job", lambda _, name: name.startswith("_dlt_pipeline_state.")
+    )
     first = sync(Warehouse(destination, clock=clock), vendors=[VENDOR], clock=clock)
     assert (first.exit_code, left) == (1, [])
     warehouse = Warehouse(destination, clock=clock)
@@ -82,16 +91,9 @@ def test_all_is_written_and_the_package_is_not_put_away(
     destination: str, serve: Callable[..., Sandbox], clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     serve(World(days=2, accounts=1, visits_per_day=2, clock=clock.epoch))
-    move = FileStorage.rename_tree
-    left = [True]
-
-    def stumble(storage: FileStorage, source: str, target: str) -> None:
-        if left and target.startswith(LoadStorage.LOADED_FOLDER):
-            left.clear()
-            raise OSError("the power is gone")
-        move(storage, source, target)
-
-    monkeypatch.setattr(FileStorage, "rename_tree", stumble)
+    left = stumble_once(
+        monkeypatch, FileStorage, "rename_tree", lambda _, target: target.startswith(LoadStorage.LOADED_FOLDER)
+    )
     first = sync(Warehouse(destination, clock=clock), vendors=[VENDOR], clock=clock)
     assert (first.exit_code, left) == (1, [])
     again = sync(Warehouse(destination, clock=clock), vendors=[VENDOR], clock=clock)

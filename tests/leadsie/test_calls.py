@@ -95,7 +95,7 @@ def test_the_call_that_names_nobody_may_be_refused(
     assert vendor.named == [None, "customer-1", "customer-2"]
 
 
-@pytest.mark.parametrize("refused", [400, 404, 422])
+@pytest.mark.parametrize("refused", [400, 403, 404, 422])
 def test_refused_without_ids_is_an_error_that_names_the_setting(
     vendor: Documented, clock: FakeClock, refused: int
 ) -> None:
