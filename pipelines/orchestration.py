@@ -4,8 +4,10 @@
 and locks are those of the command line (docs/decisions/0007). The destination is named by LEADHOUSE_DESTINATION.
 
 The streams of a vendor that a run wants are loaded by one sync. A run of a partition loads exactly its days, as
-`leadhouse sync --from … --to …` does; the nightly run loads what is new, as `leadhouse sync` does. Everything that uses
-a vendor's secret is in the pool of the vendor's name: with its limit at 1, no two runs share a budget (.dagster/).
+`leadhouse sync --from … --to …` does; the nightly run loads what is new, as `leadhouse sync` does. A run that is tagged
+with ACCOUNTS loads these accounts only: work is cut by vendor, account and range, and whatever executor the instance
+has may take it to other machines. Everything that uses a vendor's secret is in the pool of the vendor's name: with its
+limit at 1, no two runs share a budget (.dagster/).
 """
 
 import json
@@ -36,6 +38,8 @@ set_up()
 FIRST_DAY = "2020-01-01"
 MARTS = "marts"
 NIGHTLY = "leadhouse/nightly"
+# ids, separated by commas: a run that has this tag loads these accounts only
+ACCOUNTS = "leadhouse/accounts"
 # a night may fail and the next one makes up for it
 FRESH = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=36))
 RETRIES = dg.RetryPolicy(max_retries=2, delay=600, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
@@ -101,7 +105,7 @@ def streams_of(vendor: Vendor, *, daily: bool) -> dg.AssetsDefinition | None:
     )
     def load(context: dg.AssetExecutionContext, loader: Loader) -> Iterator[dg.MaterializeResult[Any]]:
         wanted = frozenset(key.path[-1] for key in context.selected_asset_keys)
-        summary = loader.sync(vendor, Asked(_days(context) if daily else None, wanted))
+        summary = loader.sync(vendor, Asked(_days(context) if daily else None, wanted, _accounts(context)))
         yield from _results(vendor, wanted, summary)
 
     return load
@@ -113,6 +117,12 @@ def _days(context: dg.AssetExecutionContext) -> Days | None:
         return None
     span = context.partition_key_range
     return Days(date.fromisoformat(span.start), date.fromisoformat(span.end))
+
+
+def _accounts(context: dg.AssetExecutionContext) -> frozenset[str] | None:
+    """The accounts that the run's tag names; None for all of them."""
+    named = context.run.tags.get(ACCOUNTS)
+    return frozenset(account.strip() for account in named.split(",")) if named else None
 
 
 def _results(vendor: Vendor, wanted: frozenset[str], summary: Summary) -> Iterator[dg.MaterializeResult[Any]]:

@@ -94,14 +94,17 @@ def test_everything_is_materialized_and_days_by_a_backfill(
     asked = held().query("SELECT window_start, window_end FROM ops.runs ORDER BY started_at DESC LIMIT 2")
     assert set(asked) == {(last, last)}
 
-    # several partitions in one run are one sync
+    # several partitions in one run are one sync, and a tag says of which accounts
     [(runs,)] = held().query("SELECT count(*) FROM ops.runs")
     first = f"{last - timedelta(days=1)}"
     tags = {"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": f"{last}"}
+    dg.materialize([asset], selection=[visits_key], tags=tags | {room.ACCOUNTS: "6002"}, instance=instance)
+    days = "SELECT DISTINCT account_id, visit_date FROM leadfeeder_legacy.visits ORDER BY 1, 2"
+    assert held().query(days) == [("6001", last), ("6002", last - timedelta(days=1)), ("6002", last)]
+    assert held().query("SELECT count(*) FROM ops.runs") == [(runs + 1,)]
     dg.materialize([asset], selection=[visits_key], tags=tags, instance=instance)
-    days = held().query("SELECT DISTINCT visit_date FROM leadfeeder_legacy.visits ORDER BY 1")
-    assert [day for (day,) in days] == [day for day, _ in held_visits[-2:]]
-    assert held().query("SELECT count(*) FROM ops.runs") == [(runs + 2,)]
+    assert held().query(days)[:2] == [("6001", last - timedelta(days=1)), ("6001", last)]
+    assert held().query("SELECT count(*) FROM ops.runs") == [(runs + 3,)]
 
 
 def test_what_fails_is_one_vendors_failure(room: Any, defs: "dg.Definitions", instance: "dg.DagsterInstance") -> None:
