@@ -81,11 +81,8 @@ def sync(
         from .transform import require_models, transform_after_sync
         from .warehouse import Warehouse
 
-        # what has been imported stays, and parsed pages hold no cycles: looking for some takes a fifth of the time
-        gc.freeze()
-        gc.set_threshold(50_000, 20, 20)
         clock = Clock()
-        with Alert(alert_slack) as alert:
+        with _collecting_rarely(), Alert(alert_slack) as alert:
             warn_of_readers()
             asked = options.asked(first, last, stream, account, clock.now().date())
             patience = span("--max-wait", max_wait)
@@ -402,6 +399,20 @@ def _command(*, debug: bool, log_json: bool) -> Iterator[None]:
         raise
     except Exception as error:  # noqa: BLE001 — a mistake of ours is one sentence for the user, too
         fail(error, FAILED)
+
+
+@contextmanager
+def _collecting_rarely() -> Iterator[None]:
+    """What has been imported stays, and parsed pages hold no cycles: looking for some takes a fifth of the time."""
+    before = gc.get_threshold()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
+    try:
+        yield
+    finally:
+        # DuckDB complains at the end of what is never let go of
+        gc.unfreeze()
+        gc.set_threshold(*before)
 
 
 class _Terminal:

@@ -1,5 +1,6 @@
 """The destination that is set: where it is, how dlt reaches it, and what need not be worked out again."""
 
+import sys
 from copy import copy
 from dataclasses import dataclass
 from functools import cache
@@ -12,6 +13,7 @@ from dlt.common.configuration import resolve as resolving
 from dlt.common.configuration.exceptions import ConfigurationException
 from dlt.common.configuration.providers import environ
 from dlt.common.destination import Destination
+from dlt.common.libs import sql_alchemy_shims
 from dlt.destinations.impl.duckdb.configuration import DuckDbCredentials
 from dlt.destinations.impl.postgres.configuration import PostgresCredentials
 
@@ -28,6 +30,9 @@ class Place:
 
 def resolve(destination: str, path: Path | None = None) -> tuple[Any, Place]:
     """dlt's destination, and where it is; raises SettingError naming the setting."""
+    if destination in ("duckdb", "postgres"):
+        # dlt would import SQLAlchemy to read a URL, where Dagster has brought it: a tenth of what starting costs
+        sys.modules.setdefault("dlt.common.libs.sql_alchemy_compat", sql_alchemy_shims)
     setting = f"destination.{destination}.credentials"
     given = str(path) if path else configured(setting)
     found: Any

@@ -149,6 +149,16 @@ def test_check(vendors: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("vendors")
+def test_a_refused_sync_has_the_last_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(SECRET, "not-the-key")
+    run = [sys.executable, "-c", "from pipelines import cli; cli.main()", "sync", VENDOR]
+    ended = subprocess.run(run, env=dict(os.environ, PYTHONPATH=str(ROOT)), capture_output=True, text=True, check=False)
+    assert ended.returncode == FAILED
+    # nothing that a library says while the process is taken down
+    assert re.search(r"run \w+ ends: not all is loaded[^\n]*\n\Z", ended.stderr), ended.stderr
+
+
+@pytest.mark.usefixtures("vendors")
 def test_check_of_a_warehouse_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DESTINATION__POSTGRES__CREDENTIALS", f"postgresql://u:hidden-word@{NO_PORT}/x")
     ended = leadhouse("check", "--destination", "postgres")
