@@ -1,23 +1,20 @@
-"""The destination that is set: where it is, how dlt reaches it, and what need not be worked out again."""
+"""The destination that is set: where it is, and how dlt reaches it."""
 
 import sys
-from copy import copy
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import dlt
-from dlt.common import validation
-from dlt.common.configuration import resolve as resolving
 from dlt.common.configuration.exceptions import ConfigurationException
-from dlt.common.configuration.providers import environ
 from dlt.common.destination import Destination
 from dlt.common.libs import sql_alchemy_shims
 from dlt.destinations.impl.duckdb.configuration import DuckDbCredentials
 from dlt.destinations.impl.postgres.configuration import PostgresCredentials
 
 from sources.errors import SettingError
+
+from .remembered import remembering
 
 
 @dataclass(frozen=True)
@@ -51,7 +48,7 @@ def resolve(destination: str, path: Path | None = None) -> tuple[Any, Place]:
         credentials = DuckDbCredentials(str(path))
         # dlt would merge without one: days whose new rows cannot be written would lose their old ones
         found = dlt.destinations.duckdb(credentials, supports_transactions=True)
-        return _remembering(found), Place(f"duckdb {path.resolve()}", path)
+        return remembering(found), Place(f"duckdb {path.resolve()}", path)
     if destination == "postgres":
         if not given:
             raise SettingError(
@@ -66,7 +63,7 @@ def resolve(destination: str, path: Path | None = None) -> tuple[Any, Place]:
         # dlt insists on a password; a server that trusts its host needs none
         server.password = server.password or ""
         identity = f"postgres {server.host}:{server.port}/{server.database}"
-        return _remembering(dlt.destinations.postgres(server)), Place(identity)
+        return remembering(dlt.destinations.postgres(server)), Place(identity)
     try:
         found = Destination.from_reference(destination)
         strategies = found.capabilities().supported_merge_strategies or ()
@@ -80,7 +77,7 @@ def resolve(destination: str, path: Path | None = None) -> tuple[Any, Place]:
             f"{destination} cannot replace a day that is read again",
             remedy="choose duckdb, postgres or another database",
         )
-    return _remembering(found), Place(destination)
+    return remembering(found), Place(destination)
 
 
 def configured(setting: str) -> Any:
@@ -96,42 +93,3 @@ def configured(setting: str) -> Any:
 def first_line(error: BaseException) -> str:
     """What an error says first."""
     return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
-
-
-def _remembering(destination: Any) -> Any:
-    """dlt reads all its settings each time it asks what a destination can do: some fifty times a piece."""
-    ask = destination.capabilities
-    known = cache(ask)
-
-    def capabilities(config: Any = None, naming: Any = None) -> Any:
-        if config is None and not (naming and naming.is_case_sensitive):
-            # whoever is told changes what it is told
-            return copy(known())
-        return ask(config, naming)
-
-    destination.capabilities = capabilities
-    return destination
-
-
-def _remember(module: Any, name: str) -> None:
-    """dlt works out what a type says anew for each value that it reads or checks: a fifth of a small run."""
-    ask = getattr(module, name)
-    known: dict[Any, Any] = {}
-
-    def remembered(of: Any, **how: Any) -> Any:
-        # a module asks for all types in the same way
-        try:
-            if of not in known:
-                known[of] = ask(of, **how)
-            return known[of]
-        except TypeError:
-            # some cannot be hashed
-            return ask(of, **how)
-
-    setattr(module, name, remembered)
-
-
-_remember(validation, "get_type_hints")
-_remember(environ, "is_secret_hint")
-_remember(resolving, "is_secret_hint")
-_remember(resolving, "extract_inner_hint")
