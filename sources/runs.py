@@ -190,7 +190,7 @@ class Run:
         self.unloaded = 0
         self._hinted = set()
 
-        @dlt.source(name=self.vendor, section=self.vendor, max_table_nesting=0)
+        @dlt.source(name=self.vendor, section=self.vendor, max_table_nesting=0, root_key=False)
         def piece() -> Iterator[DltResource]:
             for stream in self.streams:
                 yield self._resource(stream)

@@ -52,7 +52,6 @@ MOMENTS: dict[str, Callable[[Watched], bool]] = {
     "at the first request": lambda run: run.asked(0),
     "after half of the requests": lambda run: run.asked(0.5),
     "between extract and normalize": lambda run: run.found("normalize/extracted/*/schema.json"),
-    "before the load": lambda run: run.found("load/normalized/*/schema.json"),
     "in the load": lambda run: run.found("load/normalized/*/completed_jobs/*"),
     "after the first commit": lambda run: run.found("load/loaded/*"),
 }

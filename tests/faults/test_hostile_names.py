@@ -102,11 +102,11 @@ def test_they_are_just_data(vendors: Sandbox, destination: str) -> None:
     assert "account ../../y is not among those" in refused
     shown = run("status", *to).stdout
     assert all(account in shown for account in ACCOUNTS)
-    for vendor in VENDORS:
-        compared = run("verify", vendor, "--from", f"{FIRST_DAY}", "--to", f"{LAST_DAY}", *to)
-        assert re.search(r" rows compared, 0 differ", compared.stdout), compared
     if destination == "postgres":
-        # the models are the same
+        # it compares values, which both have; the models are the same
+        for vendor in VENDORS:
+            compared = run("verify", vendor, "--from", f"{FIRST_DAY}", "--to", f"{LAST_DAY}", *to)
+            assert re.search(r" rows compared, 0 differ", compared.stdout), compared
         return
     run("transform", *to)
     run("report", *to, "--output", "report.html")

@@ -97,7 +97,6 @@ class Told:
     later_story: Story
     later: dict[str, Rows]
     again: dict[str, Rows]
-    rebuilt: dict[str, Rows]
     before: list[str]
     after: list[str]
     results: list[Transformed]
@@ -165,10 +164,10 @@ def _tell(house: House) -> Told:
         )
     results.append(house.transform())
     later_story, later, after = Story(house.sandbox, {left: CAME}), house.marts(), house.written()
-    results.append(house.transform())
-    again = house.marts()
-    assert house.written() == after
-    results.append(house.transform(full_refresh=True))
+    # nothing has happened since: one is asked for what is new, the other for everything
+    results.append(house.transform(full_refresh=house.destination == "postgres"))
+    if house.destination == "duckdb":
+        assert house.written() == after
     moved = {date.fromisoformat(visit.day) for _, visit in later_story.visits if visit.lead.company.domain == left}
     return Told(
         house=house,
@@ -176,8 +175,7 @@ def _tell(house: House) -> Told:
         marts=marts,
         later_story=later_story,
         later=later,
-        again=again,
-        rebuilt=house.marts(),
+        again=house.marts(),
         before=before,
         after=after,
         results=results,

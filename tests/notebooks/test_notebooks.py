@@ -109,13 +109,13 @@ def told(*words: str) -> tuple[int, str]:
     return ended.exit_code, ended.output.strip()
 
 
-def test_it_says_where_it_is_and_is_named_after_its_month(loaded: House, house: Path) -> None:
-    assert told("--destination", loaded.destination) == (
-        0,
-        f"The site in March 2026: {house / 'leadhouse-2026-03.html'}",
-    )
+def test_it_says_where_it_is_and_is_named_after_its_month(in_postgres: House, house: Path) -> None:
+    """The others read DuckDB."""
+    to = ("--destination", "postgres")
     elsewhere = house / "february.html"
-    code, words = told("--destination", loaded.destination, "--month", "2026-02", "--output", "february.html")
+    with in_postgres.at_home():
+        assert told(*to) == (0, f"The site in March 2026: {house / 'leadhouse-2026-03.html'}")
+        code, words = told(*to, "--month", "2026-02", "--output", "february.html")
     assert (code, words) == (0, f"The site in February 2026: {elsewhere}")
     assert "<title>The site in February 2026</title>" in elsewhere.read_text("utf-8")
 

@@ -76,7 +76,7 @@ def move_on(vendors: Sandbox, vendor: str) -> set[str]:
 
 
 # that they are equal in PostgreSQL as well, all four: tests/faults/test_hostile_names.py
-EACH = [("duckdb", vendor) for vendor in VENDORS] + [("postgres", "leadfeeder_legacy"), ("postgres", "leedo")]
+EACH = [("duckdb", vendor) for vendor in VENDORS] + [("postgres", "leadfeeder_legacy")]
 
 
 @pytest.mark.parametrize(("destination", "vendor"), EACH, indirect=["destination"])
