@@ -27,6 +27,7 @@ from requests.auth import AuthBase
 
 from .budget import Budget
 from .clock import Clock
+from .computing import TURN
 from .errors import (
     AccessError,
     AnswerError,
@@ -497,7 +498,8 @@ class Session:
 def _loads(content: bytes) -> Any:
     """JSON. Half of a UTF-16 pair in a text, which JSON lets pass and orjson does not, is read as U+FFFD."""
     try:
-        return orjson.loads(content)
+        with TURN:
+            return orjson.loads(content)
     except orjson.JSONDecodeError:
         if rb"\ud" not in content.lower():
             raise

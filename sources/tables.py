@@ -22,6 +22,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from .computing import TURN
 from .errors import AnswerError
 from .windows import parse_day, parse_instant
 
@@ -190,6 +191,10 @@ class Table:
         `given` holds the columns whose `at` is None: one value for all rows. Raises AnswerError where a value cannot
         be read as its column's type or a key is missing.
         """
+        with TURN:
+            return self._rows(objects, given)
+
+    def _rows(self, objects: Sequence[Row], given: Mapping[str, object]) -> pa.Table:
         parents: Sequence[Row] = objects
         positions: list[int] = []
         if self.each:

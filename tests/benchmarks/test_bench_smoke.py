@@ -7,7 +7,6 @@ import pytest
 from benchmarks.__main__ import main
 from benchmarks.loads import agree
 
-
 NAMES = {"A", "A least", "A rate", "A default", "B", "D first", "D daily", "F", "G wall", "G cpu", "G help", "H"}
 
 

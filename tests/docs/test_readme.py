@@ -243,6 +243,7 @@ def says_something(message: str) -> bool:
     return len(re.findall(r"\w", message)) >= 8
 
 
+@cache
 def pattern(message: str) -> re.Pattern[str]:
     """What a message with … for values looks like; a value never holds what parts a message from its remedy."""
     return re.compile(r"(?:(?!; ).)*".join(map(re.escape, message.split("…"))), re.DOTALL)

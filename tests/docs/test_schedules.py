@@ -69,13 +69,3 @@ def test_github_actions() -> None:
     (given,) = (step["env"] for step in steps if "env" in step)
     assert set(given) <= variables()
     assert "DESTINATION__POSTGRES__CREDENTIALS" in given
-
-
-def test_dagster() -> None:
-    # it takes seconds to import
-    from pipelines import orchestration
-
-    (command,) = blocks(PAGE, "sh")
-    assert command.split()[-1] == orchestration.__name__
-    names = [schedule.name for schedule in orchestration.definitions().schedules or ()]
-    assert all(f"`{name}`" in text(PAGE) for name in names)

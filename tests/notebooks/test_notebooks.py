@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 from datetime import date
+from html import unescape
 from pathlib import Path
 
 import duckdb
@@ -21,6 +22,8 @@ from pipelines.reading import Reader
 from pipelines.report import rendered, report
 from pipelines.warehouse import Warehouse, WarehouseError
 from tests.models.conftest import House
+
+from .conftest import HOSTILE
 
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
 EACH = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -126,7 +129,8 @@ def test_it_loads_nothing(in_duckdb: House, house: Path) -> None:
     plots = IMAGE.findall(page)
     assert len(plots) >= 5
     assert len({title for title, _ in plots if title}) == len(plots)
-    assert not re.search(r"<(script|link|iframe|object|base)\b|@import|https?://", page)
+    assert not re.search(r"<(script|link|iframe|object|base|b)\b|@import|https?://", page)
+    assert HOSTILE[0] in unescape(page)
     assert set(re.findall(r"(?:src|href)=.(\w+:)", page)) == {"data:"}
     assert "url(" not in page
     for _, data in plots:

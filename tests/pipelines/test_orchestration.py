@@ -11,11 +11,13 @@ from pipelines.vendors import VENDORS
 from pipelines.warehouse import Warehouse
 from sandbox import Sandbox
 from sources.clock import Clock
-from tests.docs.pages import ROOT
+from tests.docs.pages import ROOT, blocks, text
 from tests.pipelines.cli_process import FIRST_DAY, LAST_DAY
 
 if TYPE_CHECKING:
     import dagster as dg
+
+PAGE = "docs/schedules.md"
 
 # what Dagster says of its own future is nothing to these tests
 pytestmark = [
@@ -147,6 +149,13 @@ def test_the_nightly_schedule_asks_for_what_is_new(
     (asked,) = schedule.evaluate_tick(context).run_requests or ()
     assert asked.partition_key == "2026-03-18"
     assert room.NIGHTLY in asked.tags
+
+
+def test_the_page_starts_it_and_names_its_schedules(room: Any, defs: "dg.Definitions") -> None:
+    (command,) = blocks(PAGE, "sh")
+    assert command.split()[-1] == room.__name__
+    assert all(f"`{schedule.name}`" in text(PAGE) for schedule in defs.schedules or ())
+    assert f"`{room.ACCOUNTS}`" in text(PAGE)
 
 
 def test_a_house_without_keys_has_its_marts(room: Any) -> None:
