@@ -35,6 +35,8 @@ log = logging.getLogger(__name__)
 OPS = "ops"
 # megabytes; DuckDB spills to disk beyond them, and is given more where it cannot
 MEMORY, MOST_MEMORY = 64, 2048
+# in a commit, the words of the kind of error are those of the commit
+NO_MEMORY = ("Out of Memory", "failed to pin block", "could not allocate block")
 _FOLDERS = {"normalize": ("extracted",), "load": ("new", "normalized", "loaded")}
 _OPS_TABLES = {
     "runs": (
@@ -196,7 +198,7 @@ class Warehouse:
 
     def allow_more_memory(self, error: BaseException) -> bool:
         """Whether what failed for want of memory may be tried again, with more of it."""
-        if self.name != "duckdb" or "Out of Memory" not in str(error) or self._memory >= MOST_MEMORY:
+        if self.name != "duckdb" or not any(sign in str(error) for sign in NO_MEMORY) or self._memory >= MOST_MEMORY:
             return False
         self._give_memory(2 * self._memory)
         self.__dict__.pop("_model_client", None)

@@ -43,7 +43,8 @@ def test_a_load_that_needs_more_memory_gets_it(
 def test_another_failure_is_no_reason_for_more_memory(clock: FakeClock) -> None:
     house = Warehouse("duckdb", clock=clock)
     assert not house.allow_more_memory(RuntimeError("Constraint Error"))
-    assert house.allow_more_memory(RuntimeError("Out of Memory Error: failed to pin block"))
+    assert house.allow_more_memory(RuntimeError("Out of Memory Error: could not allocate"))
+    assert house.allow_more_memory(RuntimeError("TransactionContext Error: Failed to commit: failed to pin block"))
 
 
 def test_settling_that_needs_more_memory_gets_it(
