@@ -1,4 +1,4 @@
-"""What dlt works out again and again, and need not: a third of what a small run costs.
+"""What dlt works out again and again, and need not: every third call of a function in a small run.
 
 None of it changes what dlt does; each answer depends on nothing but what is asked.
 """
