@@ -29,7 +29,7 @@ def remembering(destination: Any) -> Any:
 
 
 def _remember(module: Any, name: str) -> None:
-    """What a type says is worked out anew for each value that is read or checked."""
+    """Have a function of the module's work out once what a type says, and not for each value of that type."""
     ask = getattr(module, name)
     known: dict[Any, Any] = {}
 

@@ -7,6 +7,8 @@ from datetime import timedelta
 from sources.tables import Moving, Newest, Table
 from sources.windows import Days
 
+# SQL and its values
+Statement = tuple[str, list[object]]
 # how far a row moves at most
 FAR = timedelta(days=31)
 
@@ -25,10 +27,10 @@ def follow(vendor: str, table: Table, newest: Newest) -> str:
     )
 
 
-def leave(vendor: str, table: Table, moving: Moving, read: Mapping[str, Days]) -> tuple[str, str, list[object]]:
+def leave(vendor: str, table: Table, moving: Moving, read: Mapping[str, Days]) -> tuple[Statement, Statement]:
     """What finds a row on a day beside those that were read, and what removes all that are now on one of these.
 
-    `read` are the days of each account; both statements take the values.
+    `read` are the days of each account.
     """
     first, last = min(days.first for days in read.values()), max(days.last for days in read.values())
     spans = ", ".join(["(%s, CAST(%s AS DATE), CAST(%s AS DATE))"] * len(read))
@@ -36,16 +38,18 @@ def leave(vendor: str, table: Table, moving: Moving, read: Mapping[str, Days]) -
     of = f"(VALUES {spans}) AS s(account_id, first, last)"
     beside = (
         f"t.account_id = s.account_id AND t.{moving.day} NOT BETWEEN s.first AND s.last "
-        f"AND t.{moving.day} BETWEEN DATE '{first - FAR}' AND DATE '{last + FAR}'"
+        f"AND t.{moving.day} BETWEEN %s AND %s"
     )
     found = (
         f"n.account_id = t.account_id AND n.{moving.id} = t.{moving.on} AND n.{moving.day} BETWEEN s.first AND s.last "
-        f"AND n.{moving.day} BETWEEN DATE '{first}' AND DATE '{last}' "
+        f"AND n.{moving.day} BETWEEN %s AND %s "
         f"AND n.{moving.day} BETWEEN t.{moving.day} - {FAR.days} AND t.{moving.day} + {FAR.days}"
     )
+    values: list[object] = [value for account, days in read.items() for value in (account, days.first, days.last)]
+    values += [first - FAR, last + FAR]
     look = f"SELECT 1 FROM {rows}, {of} WHERE {beside} LIMIT 1"  # noqa: S608 — own names
     remove = f"DELETE FROM {rows} USING {of}, {vendor}.{moving.table} AS n WHERE {beside} AND {found}"  # noqa: S608
-    return look, remove, [value for account, days in read.items() for value in (account, days.first, days.last)]
+    return (look, values), (remove, [*values, first, last])
 
 
 def once(vendor: str, table: Table, place: str) -> str:

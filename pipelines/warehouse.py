@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 OPS = "ops"
 # megabytes; DuckDB spills to disk beyond them, and is given more where it cannot
 MEMORY, MOST_MEMORY = 64, 2048
-# in a commit, the words of the kind of error are those of the commit
+# a commit that fails for want of memory is called a TransactionContext Error
 NO_MEMORY = ("Out of Memory", "failed to pin block", "could not allocate block")
 _FOLDERS = {"normalize": ("extracted",), "load": ("new", "normalized", "loaded")}
 _OPS_TABLES = {
@@ -315,10 +315,10 @@ class Warehouse:
                 if table.newest is not None and reread is not None:
                     client.execute_sql(follow(vendor, table, table.newest), reread.first, reread.last)
                 if table.moving is not None and read.get(table.name):
-                    look, remove, values = leave(vendor, table, table.moving, read[table.name])
+                    (look, where), (remove, which) = leave(vendor, table, table.moving, read[table.name])
                     # a first load has no other days, and nothing to compare them with
-                    if client.execute_sql(look, *values):
-                        client.execute_sql(remove, *values)
+                    if client.execute_sql(look, *where):
+                        client.execute_sql(remove, *which)
                 if table.filled_by is not None:
                     other = next((t for t in tables if t.name == table.filled_by), None)
                     for statement in fill(vendor, table, other) if other else ():
