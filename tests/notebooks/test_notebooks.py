@@ -101,6 +101,11 @@ def test_numbers_are_numbers_in_both(loaded: House) -> None:
     assert found["price"].to_pylist() == [1.5]
 
 
+def test_a_name_is_what_it_was(loaded: House) -> None:
+    named = Reader(loaded.destination).query("select name from marts.companies")["name"].to_pylist()
+    assert set(HOSTILE) <= set(named)
+
+
 # ---- the report
 
 IMAGE = re.compile(r'<img alt="([^"]*)" src="data:image/svg\+xml;base64,([^"]+)">')
