@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import socket
 import tempfile
 import threading
@@ -23,6 +24,11 @@ import pytest
 from pipelines.warehouse import Warehouse
 from sandbox import Sandbox, World
 from sources.clock import Clock
+
+# on a disk, the making of files takes the kernel longer than a test takes over what is in them
+MEMORY = Path("/dev/shm")
+if "TMPDIR" not in os.environ and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > 4 * 2**30:
+    os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
 
 NOW = datetime(2026, 3, 18, 15, 30, tzinfo=UTC)
 
@@ -103,7 +109,7 @@ def postgres_server() -> Iterator[str]:
         with closing(socket.socket()) as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
-        options = f"-h 127.0.0.1 -p {port} -k '' -c fsync=off -c full_page_writes=off"
+        options = f"-h 127.0.0.1 -p {port} -k '' -c fsync=off -c full_page_writes=off -c autovacuum=off"
         pg_ctl = partial(pgexec, "pg_ctl", bin_path=server.bin_path, user=server.system_user)
         pg_ctl(args=("-w", "-D", str(data), "-l", str(data / "log"), "-o", options, "start"))
         try:
@@ -112,14 +118,19 @@ def postgres_server() -> Iterator[str]:
             pg_ctl(args=("-m", "immediate", "-D", str(data), "stop"))
 
 
+def database(server: str) -> str:
+    """The DSN of a new database on a server."""
+    name = f"test_{uuid.uuid4().hex}"
+    with closing(psycopg2.connect(f"{server}/postgres")) as connection:
+        connection.autocommit = True
+        connection.cursor().execute(f"CREATE DATABASE {name}")
+    return f"{server}/{name}"
+
+
 @pytest.fixture
 def postgres(postgres_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
     """The DSN of an empty database, which is also the configured one."""
-    name = f"test_{uuid.uuid4().hex}"
-    with closing(psycopg2.connect(f"{postgres_server}/postgres")) as connection:
-        connection.autocommit = True
-        connection.cursor().execute(f"CREATE DATABASE {name}")
-    dsn = f"{postgres_server}/{name}"
+    dsn = database(postgres_server)
     monkeypatch.setenv("DESTINATION__POSTGRES__CREDENTIALS", dsn)
     return dsn
 

@@ -7,17 +7,16 @@ import os
 import signal
 import uuid
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-import psycopg2
 import pytest
 
 from pipelines.vendors import VENDORS
 from pipelines.warehouse import Warehouse
 from sandbox import Sandbox, World
 from sources.clock import Clock
+from tests.conftest import database
 from tests.pipelines.cli_process import LAST_DAY, Ended, Started, _server, settings, simulated
 from tests.reading import Rows, dump, streams_of, tables_of
 
@@ -44,11 +43,7 @@ class Yard:
         found = dict(os.environ) | settings(self.sandbox) | {"DLT_DATA_DIR": str(self.folder / "dlt")}
         found["SOURCES__LEADFEEDER_LEGACY__EXPORT_FEEDS"] = "all_leads"
         if self.destination == "postgres":
-            name = f"chaos_{uuid.uuid4().hex}"
-            with closing(psycopg2.connect(f"{self.server}/postgres")) as connection:
-                connection.autocommit = True
-                connection.cursor().execute(f"CREATE DATABASE {name}")
-            found["DESTINATION__POSTGRES__CREDENTIALS"] = f"{self.server}/{name}"
+            found["DESTINATION__POSTGRES__CREDENTIALS"] = database(self.server)
         return found
 
     def run(self, environment: dict[str, str], last: int | None = None) -> Ended:

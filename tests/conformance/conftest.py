@@ -1,14 +1,12 @@
 """Every vendor in every destination: houses of their own, loaded once for all tests that only look."""
 
-import uuid
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import psycopg2
 import pytest
 
 from pipelines.sync import Summary, sync
@@ -17,7 +15,7 @@ from pipelines.warehouse import Warehouse
 from sandbox import Sandbox, World
 from sources.clock import Clock
 from sources.streams import Asked
-from tests.conftest import NOW, FakeClock
+from tests.conftest import NOW, FakeClock, database
 from tests.reading import Rows, dump
 
 DESTINATIONS = ("duckdb", "postgres")
@@ -89,11 +87,7 @@ def build(postgres_server: str, tmp_path_factory: pytest.TempPathFactory) -> Bui
         found = {"DLT_DATA_DIR": str(folder / "dlt"), "HOME": str(folder), **sandbox.settings()}
         found |= {f"SOURCES__{vendor.upper()}__{name}": value for name, value in settings.items()}
         if destination == "postgres":
-            name = f"test_{uuid.uuid4().hex}"
-            with closing(psycopg2.connect(f"{postgres_server}/postgres")) as connection:
-                connection.autocommit = True
-                connection.cursor().execute(f"CREATE DATABASE {name}")
-            found["DESTINATION__POSTGRES__CREDENTIALS"] = f"{postgres_server}/{name}"
+            found["DESTINATION__POSTGRES__CREDENTIALS"] = database(postgres_server)
         return House(vendor, destination, clock, found, folder)
 
     return make

@@ -1,15 +1,13 @@
 """A warehouse of each kind with all four vendors in it, twice: as first loaded, and after the story went on."""
 
 import os
-import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-import psycopg2
 import pytest
 
 from pipelines.sync import sync
@@ -19,7 +17,7 @@ from sandbox import Sandbox, World
 from sandbox.people import FREE_MAIL
 from sources.streams import Asked
 from sources.windows import Days
-from tests.conftest import FakeClock
+from tests.conftest import FakeClock, database
 from tests.docs.pages import unlimited
 from tests.reading import Rows, in_order
 
@@ -110,11 +108,7 @@ def open_house(destination: str, folder: Path, server: str | None = None) -> Ite
     clock = FakeClock()
     more = {}
     if server is not None:
-        name = f"models_{uuid.uuid4().hex}"
-        with closing(psycopg2.connect(f"{server}/postgres")) as connection:
-            connection.autocommit = True
-            connection.cursor().execute(f"CREATE DATABASE {name}")
-        more = {"DESTINATION__POSTGRES__CREDENTIALS": f"{server}/{name}"}
+        more = {"DESTINATION__POSTGRES__CREDENTIALS": database(server)}
     world = World(days=10, accounts=2, visits_per_day=15, clock=clock.epoch)
     with Sandbox(world, clock=clock.epoch, limits=False) as sandbox:
         sandbox.leadfeeder_legacy.options.exports.pending_polls = 0

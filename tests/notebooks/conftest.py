@@ -1,16 +1,13 @@
 """All four vendors, loaded once into a warehouse of each kind, with models, on the sixth of a month."""
 
-import uuid
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing
 from datetime import UTC, datetime
 
-import psycopg2
 import pytest
 
 from sandbox import Sandbox, World
-from tests.conftest import FakeClock
+from tests.conftest import FakeClock, database
 from tests.models.conftest import House
 
 NOW = datetime(2026, 3, 6, 15, 30, tzinfo=UTC)
@@ -38,11 +35,7 @@ def in_duckdb(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Hou
 
 @pytest.fixture(scope="package")
 def in_postgres(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory, postgres_server: str) -> House:
-    name = f"notebooks_{uuid.uuid4().hex}"
-    with closing(psycopg2.connect(f"{postgres_server}/postgres")) as connection:
-        connection.autocommit = True
-        connection.cursor().execute(f"CREATE DATABASE {name}")
-    more = {"DESTINATION__POSTGRES__CREDENTIALS": f"{postgres_server}/{name}"}
+    more = {"DESTINATION__POSTGRES__CREDENTIALS": database(postgres_server)}
     return _loaded(House("postgres", tmp_path_factory.mktemp("postgres"), FakeClock(NOW), sandbox, more))
 
 
