@@ -25,7 +25,7 @@ GOODBYE = "interrupted; what was committed is kept"
 
 app = typer.Typer(
     name="leadhouse",
-    help="Loads leads, visits, feeds and access grants from four vendor APIs into DuckDB or PostgreSQL.",
+    help="Loads leads, visits, feeds and access grants from four vendor APIs into DuckDB, PostgreSQL or a lake.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -34,7 +34,9 @@ app = typer.Typer(
 Vendors = Annotated[
     list[str] | None, typer.Argument(metavar="[VENDOR]...", help="All configured ones if none is named.")
 ]
-Destination = Annotated[str, typer.Option(help="duckdb, postgres, or another destination of dlt's.")]
+Destination = Annotated[
+    str, typer.Option(help="duckdb, postgres, filesystem (a lake), or another destination of dlt's.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout; logs go to stderr.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Log every step, and show tracebacks.")]
 LogJson = Annotated[bool, typer.Option("--log-json", help="Log one JSON object per line on stderr.")]

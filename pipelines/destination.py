@@ -1,14 +1,21 @@
 """The destination that is set: where it is, and how dlt reaches it."""
 
+import hashlib
+import os
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import dlt
 from dlt.common.configuration.exceptions import ConfigurationException
+from dlt.common.configuration.resolve import resolve_configuration
 from dlt.common.destination import Destination
+from dlt.common.exceptions import MissingDependencyException
 from dlt.common.libs import sql_alchemy_shims
+from dlt.common.pipeline import get_dlt_pipelines_dir
+from dlt.common.storages.configuration import FilesystemConfiguration
 from dlt.destinations.impl.duckdb.configuration import DuckDbCredentials
 from dlt.destinations.impl.postgres.configuration import PostgresCredentials
 
@@ -16,20 +23,49 @@ from sources.errors import SettingError
 
 from .remembered import remembering
 
+# what deltalake writes to, by the scheme of an address
+STORAGES = ("file", "s3", "az", "abfs", "abfss", "adl", "azure", "gs")
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """Where a lake is: the address of a folder, and what its storage is told, secrets among it."""
+
+    url: str
+    options: Mapping[str, str] = field(repr=False)
+
 
 @dataclass(frozen=True)
 class Place:
-    """Where a warehouse is: `identity` tells two apart and holds no secret, `path` is the DuckDB file's."""
+    """Where a warehouse is: `identity` tells two apart and holds no secret.
+
+    `engine` is what does the SQL: duckdb, postgres or another destination of dlt's. `path` is the DuckDB file's, which
+    mirrors a `lake` if there is one.
+    """
 
     identity: str
+    engine: str
     path: Path | None = None
+    lake: Bucket | None = None
+
+    @property
+    def working_dir(self) -> Path:
+        """The folder of what is to be remembered of it on this machine."""
+        digest = hashlib.sha256(self.identity.encode()).hexdigest()[:16]
+        return Path(get_dlt_pipelines_dir()) / "leadhouse" / digest
 
 
 def resolve(destination: str, path: Path | None = None) -> tuple[Any, Place]:
     """dlt's destination, and where it is; raises SettingError naming the setting."""
-    if destination in ("duckdb", "postgres"):
+    if destination in ("duckdb", "filesystem", "postgres"):
         # dlt would import SQLAlchemy to read a URL, where Dagster has brought it: a tenth of what starting costs
         sys.modules.setdefault("dlt.common.libs.sql_alchemy_compat", sql_alchemy_shims)
+    if destination == "filesystem":
+        lake = _lake()
+        working_dir = Place(f"filesystem {lake.url}", "duckdb").working_dir
+        working_dir.mkdir(parents=True, exist_ok=True)
+        path = working_dir / "lake.duckdb"
+        return _in_file(path), Place(f"filesystem {lake.url}", "duckdb", path, lake)
     setting = f"destination.{destination}.credentials"
     given = str(path) if path else configured(setting)
     found: Any
@@ -45,10 +81,7 @@ def resolve(destination: str, path: Path | None = None) -> tuple[Any, Place]:
             raise SettingError(f"{setting} is {given!r}", remedy="give it the path of a file that stays")
         if not path.parent.is_dir():
             raise SettingError(f"{setting}: the folder {path.parent} does not exist", remedy="make it first")
-        credentials = DuckDbCredentials(str(path))
-        # dlt would merge without one: days whose new rows cannot be written would lose their old ones
-        found = dlt.destinations.duckdb(credentials, supports_transactions=True)
-        return remembering(found), Place(f"duckdb {path.resolve()}", path)
+        return _in_file(path), Place(f"duckdb {path.resolve()}", "duckdb", path)
     if destination == "postgres":
         if not given:
             raise SettingError(
@@ -63,7 +96,7 @@ def resolve(destination: str, path: Path | None = None) -> tuple[Any, Place]:
         # dlt insists on a password; a server that trusts its host needs none
         server.password = server.password or ""
         identity = f"postgres {server.host}:{server.port}/{server.database}"
-        return remembering(dlt.destinations.postgres(server)), Place(identity)
+        return remembering(dlt.destinations.postgres(server)), Place(identity, "postgres")
     try:
         found = Destination.from_reference(destination)
         strategies = found.capabilities().supported_merge_strategies or ()
@@ -75,9 +108,59 @@ def resolve(destination: str, path: Path | None = None) -> tuple[Any, Place]:
         # dlt would append, and every day that is read again would be there twice
         raise SettingError(
             f"{destination} cannot replace a day that is read again",
-            remedy="choose duckdb, postgres or another database",
+            remedy="choose duckdb, postgres, filesystem (a lake) or another database",
         )
-    return remembering(found), Place(destination)
+    return remembering(found), Place(destination, destination)
+
+
+def _in_file(path: Path) -> Any:
+    """dlt's destination for a DuckDB file."""
+    # dlt would merge without one: days whose new rows cannot be written would lose their old ones
+    return remembering(dlt.destinations.duckdb(DuckDbCredentials(str(path)), supports_transactions=True))
+
+
+def _lake() -> Bucket:
+    """The folder or bucket that is set, and what its storage is told; raises SettingError."""
+    # it imports deltalake, which only a lake needs
+    from dlt.common.libs.deltalake import deltalake_storage_options
+
+    setting = "destination.filesystem.bucket_url"
+    example = "give it a folder, or s3://, az:// or gs:// with a bucket"
+    given = configured(setting)
+    if not given:
+        raise SettingError(f"{setting} is not set", remedy=example)
+    config = FilesystemConfiguration(str(given))
+    try:
+        config.verify_bucket_url()
+    except (ConfigurationException, ValueError):
+        raise SettingError(f"{setting} is no address", remedy=example) from None
+    url = str(config)
+    if config.protocol not in STORAGES:
+        raise SettingError(f"{setting} is {url}, where no Delta tables can be kept", remedy=example)
+    if config.is_local_filesystem:
+        _check_folder(setting, Path(config.make_local_path(config.bucket_url)))
+    more = configured("destination.filesystem.deltalake_storage_options")
+    try:
+        config = resolve_configuration(config, sections=("destination", "filesystem"))
+        options = deltalake_storage_options(config.credentials, more)
+    except (ConfigurationException, MissingDependencyException, ValueError) as error:
+        # the storage finds its own then, in the environment or from the machine's role
+        if more:
+            return Bucket(url, more)
+        raise SettingError(
+            f"destination.filesystem.credentials for {url} cannot be used: {first_line(error)}",
+            remedy="docs/lake.md says what each storage needs",
+        ) from None
+    return Bucket(url, options)
+
+
+def _check_folder(setting: str, folder: Path) -> None:
+    if not folder.parent.is_dir():
+        raise SettingError(f"{setting}: the folder {folder.parent} does not exist", remedy="make it first")
+    if folder.exists() and not folder.is_dir():
+        raise SettingError(f"{setting}: {folder} is no folder", remedy="name another")
+    if not os.access(folder if folder.exists() else folder.parent, os.W_OK):
+        raise SettingError(f"{setting}: {folder} cannot be written", remedy="name another, or change who may")
 
 
 def configured(setting: str) -> Any:

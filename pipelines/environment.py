@@ -19,6 +19,8 @@ def set_up() -> None:
     os.environ.setdefault("RUNTIME__LOG_LEVEL", "CRITICAL")
     # the staging dataset holds a copy of the last load otherwise
     os.environ.setdefault("LOAD__TRUNCATE_STAGING_DATASET", "true")
+    # what drives a lake's storage would write warnings beside our sentences
+    os.environ.setdefault("RUST_LOG", "off")
 
 
 def warn_of_readers() -> None:

@@ -23,7 +23,7 @@ BUILD = "build the models with leadhouse transform"
 
 
 class Reader:
-    """Answers queries on the marts of `duckdb` or `postgres`; raises SettingError for another destination."""
+    """Answers queries on the marts of `duckdb`, `postgres` or a lake (`filesystem`); raises SettingError for others."""
 
     def __init__(self, destination: str = "duckdb") -> None:
         self._warehouse = Warehouse(destination, clock=Clock())
@@ -34,7 +34,7 @@ class Reader:
 
         Raises WarehouseError where the database cannot be read or a mart is not there.
         """
-        rows = self._duckdb(sql, arguments) if self._warehouse.name == "duckdb" else self._postgres(sql, arguments)
+        rows = self._duckdb(sql, arguments) if self._warehouse.engine == "duckdb" else self._postgres(sql, arguments)
         return pa.table({name: _plain(rows[name]) for name in rows.column_names})
 
     def row(self, sql: str, *arguments: object) -> dict[str, Any]:
@@ -44,7 +44,7 @@ class Reader:
 
     def _duckdb(self, sql: str, arguments: tuple[object, ...]) -> pa.Table:
         path = self._warehouse.place.path
-        if path is None or not path.exists():
+        if path is None or not self._warehouse.exists:
             raise WarehouseError(f"{path} is not there", remedy="load it with leadhouse sync --transform")
         with _told(duckdb.Error), closing(duckdb.connect(str(path), read_only=True)) as connection:
             connection.execute("SET TimeZone = 'UTC'")

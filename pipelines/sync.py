@@ -29,7 +29,7 @@ from sources.runs import Run
 from sources.streams import Asked, Lane
 
 from .vendors import VENDORS, Vendor
-from .warehouse import Warehouse, WarehouseError
+from .warehouse import OPS, Warehouse, WarehouseError
 
 log = logging.getLogger(__name__)
 
@@ -257,12 +257,14 @@ class _Sync:
                     self._record(pipeline)
                     if self._run.finished:
                         self._settle()
+                    self._warehouse.publish(self._vendor.name, OPS, tidy=self._run.finished)
                 self._tell()
         except BaseException:
             for lane in self._run.lanes:
                 if lane.finished_at is None:
                     lane.status, lane.finished_at = "interrupted", self._clock.now()
             self._record(pipeline)
+            self._warehouse.publish(OPS)
             raise
 
     def _settle(self) -> None:
@@ -339,6 +341,7 @@ class _Sync:
         lane = Lane(self._run.streams[0].name, None, now, "failed", meter=self._run.session.total, finished_at=now)
         lane.errors.append(self._run.session.redact(str(error.locate(self._vendor.name))))
         self._record_lanes([lane])
+        self._warehouse.publish(OPS)
 
     def _record_lanes(self, lanes: Iterable[Lane]) -> None:
         whose = {"run_id": self._run_id, "vendor": self._vendor.name}

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 OK, FAILED = 0, 1
+# what the models are in
+SCHEMAS = ("staging", "marts")
 PROJECT = Path(__file__).with_name("models")
 # values of variables that are named so are kept out of whatever dbt writes
 PASSWORD_VARIABLE = "DBT_ENV_SECRET_LEADHOUSE_PASSWORD"  # noqa: S105 — a name
@@ -72,9 +74,10 @@ class Transformed:
 
 def require_models(warehouse: Warehouse) -> None:
     """Raise SettingError for a destination that the models are not written for."""
-    if warehouse.name not in ("duckdb", "postgres"):
+    if warehouse.engine not in ("duckdb", "postgres"):
         raise SettingError(
-            f"the models are not written for {warehouse.name}", remedy="choose the destination duckdb or postgres"
+            f"the models are not written for {warehouse.name}",
+            remedy="choose the destination duckdb, postgres or filesystem",
         )
 
 
@@ -94,10 +97,12 @@ def transform(warehouse: Warehouse, *, full_refresh: bool = False) -> Transforme
     """
     require_models(warehouse)
     with warehouse.vendor_lock("transform"), warehouse.open() as client, profiles(warehouse) as folder:
-        if warehouse.name == "duckdb":
+        if warehouse.engine == "duckdb":
             # the one instance that dbt's connections share with this one
             client.execute_sql(f"SET memory_limit = '{MEMORY}MB'")
-        return _Dbt(warehouse, folder).build(full_refresh)
+        built = _Dbt(warehouse, folder).build(full_refresh)
+        warehouse.publish(*SCHEMAS, tidy=True)
+        return built
 
 
 class _Dbt:
@@ -169,7 +174,7 @@ class _Dbt:
 def profiles(warehouse: Warehouse) -> Iterator[Path]:
     """A folder with a profile for dbt. The password is in the environment as long as the folder is there."""
     credentials = warehouse.destination.config_params["credentials"]
-    if warehouse.name == "duckdb":
+    if warehouse.engine == "duckdb":
         output: dict[str, Any] = {"type": "duckdb", "path": str(warehouse.place.path), "settings": {"TimeZone": "UTC"}}
         # the file is nobody's as soon as this is done
         output |= {"keep_open": False}

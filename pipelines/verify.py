@@ -106,7 +106,7 @@ def verify(
     watch: Watch | None = None,
 ) -> Verified:
     """Read a vendor's days again and compare; nothing is written. Raises SettingError and WarehouseError."""
-    if warehouse.place.path is not None and not warehouse.place.path.is_file():
+    if not warehouse.exists:
         raise SettingError(f"{warehouse.place.path} does not exist yet", remedy="load something first: leadhouse sync")
     verified = Verified(vendor.name)
     if asked.streams is None:

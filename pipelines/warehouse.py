@@ -1,23 +1,22 @@
 """One destination: its connection, its locks, its indexes, and the loader's own tables (`ops`).
 
 DuckDB is one writer or many readers at a time: whoever loads waits for whoever holds the file. PostgreSQL needs no
-such turn, but an index for every key that a merge looks up.
+such turn, but an index for every key that a merge looks up. A lake is a DuckDB file that is fetched and published.
 """
 
-import hashlib
 import logging
 import random
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dlt
+import duckdb
 import filelock
-from dlt.common.pipeline import get_dlt_pipelines_dir
 from dlt.common.schema.typing import PIPELINE_STATE_TABLE_NAME
 from dlt.destinations.exceptions import DatabaseException, DatabaseUndefinedRelation
 from dlt.destinations.sql_client import SqlClientBase
@@ -29,6 +28,9 @@ from sources.windows import Days
 
 from .destination import first_line, resolve
 from .settling import fill, follow, leave, once
+
+if TYPE_CHECKING:
+    from .lake import Lake
 
 log = logging.getLogger(__name__)
 
@@ -92,18 +94,28 @@ class Warehouse:
         self._turn = threading.Lock()
         self._mine = threading.local()
         self.destination, self.place = resolve(destination, path)
-        self._read_only = read_only and destination == "duckdb"
-        if destination == "duckdb":
+        self.engine = self.place.engine
+        self._read_only = read_only and self.engine == "duckdb"
+        if self.engine == "duckdb":
             self._give_memory(MEMORY)
             self.destination.config_params["credentials"].read_only = read_only
-        digest = hashlib.sha256(self.place.identity.encode()).hexdigest()[:16]
-        self.working_dir = Path(get_dlt_pipelines_dir()) / "leadhouse" / digest
+        self._lake, self._fetched = self._lake_of_place(), False
+        self.working_dir = self.place.working_dir
         self._load_lock = filelock.FileLock(self._lock_file("load"), timeout=self._max_wait, thread_local=False)
 
     @property
     def exists(self) -> bool:
         """Whether there is anything to read: only a file can be missing."""
+        self._fetch()
         return self.place.path is None or self.place.path.exists()
+
+    def _lake_of_place(self) -> "Lake | None":
+        if self.place.lake is None or self.place.path is None:
+            return None
+        # deltalake is imported where there is a lake
+        from .lake import Lake
+
+        return Lake(self.place.lake.url, self.place.lake.options, self.place.path)
 
     def pipeline(self, vendor: str) -> dlt.Pipeline:
         """The vendor's dlt pipeline: dataset and pipeline are named after the vendor."""
@@ -121,7 +133,7 @@ class Warehouse:
 
     def _client(self) -> SqlClientBase[Any]:
         """A client that is not connected yet. dlt reads all its settings for each: one is the model of the others."""
-        if self.name not in ("duckdb", "postgres"):
+        if self.engine not in ("duckdb", "postgres"):
             return self.pipeline(OPS).sql_client()
         model = self._model_client
         made: SqlClientBase[Any] = type(model)(
@@ -133,7 +145,7 @@ class Warehouse:
     def vendor_lock(self, vendor: str) -> Iterator[None]:
         """Held while a run of `vendor` is at work; raises BusyError where another one is."""
         busy = BusyError(f"another run of {vendor} is at work on this warehouse", remedy="wait until it has ended")
-        if self.name == "postgres":
+        if self.engine == "postgres":
             with self.connect() as client:
                 with client.execute_query("SELECT pg_try_advisory_lock(hashtext(%s))", f"leadhouse {vendor}") as cursor:
                     if not cursor.fetchall()[0][0]:
@@ -164,16 +176,32 @@ class Warehouse:
 
     @contextmanager
     def _turn_of_mine(self) -> Iterator[SqlClientBase[Any]]:
-        if self.name != "duckdb":
+        if self.engine != "duckdb":
             with self.connect() as client:
                 yield client
             return
+        self._fetch()
         deadline = self._clock.monotonic() + self._max_wait
+        # whoever only reads is in no loader's way for long
+        with self._alone(nullcontext() if self._read_only else self._load_lock), self._held(deadline) as client:
+            yield client
+
+    def _fetch(self) -> None:
+        """Have the DuckDB file be what the lake is, if there is one: once, for all that this warehouse is asked."""
+        if self._lake is None or self._fetched:
+            return
+        with self._alone(self._load_lock):
+            if not self._fetched:
+                self._lake.fetch()
+            self._fetched = True
+
+    @contextmanager
+    def _alone(self, lock: AbstractContextManager[Any]) -> Iterator[None]:
+        """The turn of this thread among those of this process, and that of this process among others."""
         with self._turn:
             try:
-                # whoever only reads is in no loader's way for long
-                with nullcontext() if self._read_only else self._load_lock, self._held(deadline) as client:
-                    yield client
+                with lock:
+                    yield
             except filelock.Timeout:
                 raise WarehouseError(
                     f"{self.place.path} is being loaded by another run for longer than this one may wait",
@@ -189,7 +217,9 @@ class Warehouse:
         except Exception as error:  # whatever the database's own driver raises
             raise WarehouseError(
                 f"{self.name} cannot be opened: {first_line(error)}",
-                remedy=f"check destination.{self.name}.credentials",
+                remedy=f"delete {self.place.path}: it is built from the lake again"
+                if self._lake
+                else f"check destination.{self.name}.credentials",
             ) from error
         try:
             yield client
@@ -198,7 +228,7 @@ class Warehouse:
 
     def allow_more_memory(self, error: BaseException) -> bool:
         """Whether what failed for want of memory may be tried again, with more of it."""
-        if self.name != "duckdb" or not any(sign in str(error) for sign in NO_MEMORY) or self._memory >= MOST_MEMORY:
+        if self.engine != "duckdb" or not any(sign in str(error) for sign in NO_MEMORY) or self._memory >= MOST_MEMORY:
             return False
         self._give_memory(2 * self._memory)
         self.__dict__.pop("_model_client", None)
@@ -219,6 +249,24 @@ class Warehouse:
                 _make(client, f"CREATE SCHEMA IF NOT EXISTS {OPS}")
             except DatabaseException as error:
                 raise WarehouseError(f"{self.name} cannot be written: {first_line(error)}") from error
+            if self._lake:
+                self._lake.try_out()
+
+    def publish(self, *names: str, tidy: bool = False) -> None:
+        """Bring what has changed in these schemas, or tables with their schema, into the lake, where there is one.
+
+        With `tidy`, which belongs to the end of a run, files that are no longer needed there are deleted.
+        """
+        if self._lake is None:
+            return
+        with self.open() as client:
+            while True:
+                try:
+                    self._lake.publish(client.native_connection, names, tidy=tidy)
+                    return
+                except (WarehouseError, duckdb.Error) as error:
+                    if not self.allow_more_memory(error):
+                        raise
 
     def record(self, run_id: str, vendor: str, rows: Sequence[Mapping[str, object]]) -> None:
         """Replace what `ops.runs` says of a vendor's run."""
@@ -262,6 +310,7 @@ class Warehouse:
                 [former[key] for former in instead_of for key in table.key],
                 [[row[column.name] for column in table.columns]] if row is not None else [],
             )
+            self.publish(f"{vendor}.{table.name}")
 
     def query(self, sql: str, *arguments: object) -> list[tuple[Any, ...]]:
         """All rows of a query; an empty list where its tables do not exist yet."""
@@ -288,7 +337,7 @@ class Warehouse:
 
     def index(self, vendor: str, tables: Iterable[Table]) -> None:
         """Index what merges look up, where the destination does not find it by itself."""
-        if self.name != "postgres":
+        if self.engine != "postgres":
             return
         with self.open() as client:
             for table in tables:
@@ -308,7 +357,7 @@ class Warehouse:
         `reread` are days that were read although later ones were loaded before, `read` all that were, by table and
         account.
         """
-        if self.name not in ("duckdb", "postgres"):
+        if self.engine not in ("duckdb", "postgres"):
             return
         with self.open() as client:
             for table in tables:
@@ -324,7 +373,7 @@ class Warehouse:
                     for statement in fill(vendor, table, other) if other else ():
                         client.execute_sql(statement)
                 if table.history:
-                    client.execute_sql(once(vendor, table, {"duckdb": "rowid", "postgres": "ctid"}[self.name]))
+                    client.execute_sql(once(vendor, table, {"duckdb": "rowid", "postgres": "ctid"}[self.engine]))
 
     def _replace(
         self, table: str, condition: str, arguments: Sequence[object], rows: Sequence[Sequence[object]]

@@ -197,10 +197,10 @@ def test_sites_that_nobody_visited(in_duckdb: House, house: Path, monkeypatch: p
         (["--output", "no/where.html"], 2, "leadhouse: --output: the folder {}/no does not exist; make it first"),
         (["--output", "."], 2, "leadhouse: {} cannot be written: Is a directory; name another with --output"),
         (
-            ["--destination", "filesystem"],
+            ["--destination", "weaviate"],
             2,
-            "leadhouse: filesystem cannot replace a day that is read again; choose duckdb, postgres or another "
-            "database",
+            "leadhouse: weaviate cannot replace a day that is read again; choose duckdb, postgres, filesystem "
+            "(a lake) or another database",
         ),
         (
             ["--month", "2020-01"],
