@@ -6,11 +6,13 @@ such turn, but an index for every key that a merge looks up. A lake is a DuckDB 
 
 import logging
 import random
+import shutil
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from datetime import datetime, timedelta
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +42,7 @@ MEMORY, MOST_MEMORY = 64, 2048
 # a commit that fails for want of memory is called a TransactionContext Error
 NO_MEMORY = ("Out of Memory", "failed to pin block", "could not allocate block")
 _FOLDERS = {"normalize": ("extracted",), "load": ("new", "normalized", "loaded")}
+_PACKAGES = ("*/normalize/extracted/*", "*/load/new/*", "*/load/normalized/*")
 _OPS_TABLES = {
     "runs": (
         "run_id TEXT NOT NULL, vendor TEXT NOT NULL, account_id TEXT, stream TEXT NOT NULL, "
@@ -191,8 +194,10 @@ class Warehouse:
         if self._lake is None or self._fetched:
             return
         with self._alone(self._load_lock):
-            if not self._fetched:
-                self._lake.fetch()
+            if not self._fetched and self._lake.fetch():
+                # packages that were read before what is there now would put it back
+                for package in chain.from_iterable(map(self.working_dir.glob, _PACKAGES)):
+                    shutil.rmtree(package)
             self._fetched = True
 
     @contextmanager
