@@ -17,8 +17,6 @@ from typing import Any
 
 import dlt
 import pyarrow as pa
-from dlt.common.schema.typing import PIPELINE_STATE_TABLE_NAME
-from dlt.common.storages.load_package import ParsedLoadJobFileName
 from dlt.destinations.exceptions import DatabaseException
 from dlt.pipeline.exceptions import PipelineStepFailed
 
@@ -28,6 +26,7 @@ from sources.positions import Positions
 from sources.runs import Run
 from sources.streams import Asked, Lane
 
+from .packages import begin_again, put_away
 from .vendors import VENDORS, Vendor
 from .warehouse import OPS, Warehouse, WarehouseError
 
@@ -322,10 +321,11 @@ class _Sync:
                     raise
 
     def _finish(self, pipeline: dlt.Pipeline) -> None:
-        """Load the package that a crash left behind, from wherever it had come to."""
+        """Load the package that a crash left behind."""
         normalized = pipeline.list_normalized_load_packages()
         for load_id in normalized:
-            if not _put_away(pipeline, load_id) and PIPELINE_STATE_TABLE_NAME not in _written(pipeline, load_id):
+            if not put_away(pipeline, load_id):
+                begin_again(pipeline, load_id)
                 self._warehouse.forget_state(self._vendor.name, load_id)
         if pipeline.list_normalized_load_packages():
             self._load(pipeline)
@@ -356,27 +356,6 @@ class _Sync:
             (account, part.partition("/")[0], day): reason for account, part, day, reason in positions.all_incomplete()
         }
         self._warehouse.record_incomplete(name, [(name, *place, reason) for place, reason in days.items()])
-
-
-def _put_away(pipeline: dlt.Pipeline, load_id: str) -> bool:
-    """Put a package away that is in the warehouse whole, as dlt was about to when it was killed; whether it was one."""
-    storage = pipeline._get_load_storage()
-    if not storage.normalized_packages.is_package_completed(load_id):
-        return False
-    storage.storage.rename_tree(storage.get_normalized_package_path(load_id), storage.get_loaded_package_path(load_id))
-    storage.maybe_remove_completed_jobs(load_id)
-    return True
-
-
-def _written(pipeline: dlt.Pipeline, load_id: str) -> set[str]:
-    """The tables of a package whose rows dlt knows to be in the warehouse: it does not write them again."""
-    packages = pipeline._get_load_storage().normalized_packages
-    jobs = {job.job_file_info for job in pipeline.get_load_package_info(load_id).jobs["completed_jobs"]}
-    for name in packages.list_pending_transitions(load_id):
-        # written, but not put with the others yet
-        if (noted := packages.load_pending_transition(load_id, name)) and noted[0] == "completed":
-            jobs.add(ParsedLoadJobFileName.parse(name))
-    return {job.table_name for job in jobs}
 
 
 def _result(lane: Lane) -> StreamResult:

@@ -86,6 +86,31 @@ def test_state_written_and_noted_and_not_put_away(
     assert kept[:1] == written
 
 
+@pytest.mark.parametrize("noted", [False, True])
+def test_rows_staged_and_not_noted_are_loaded_once(
+    noted: bool,
+    destination: str,
+    serve: Callable[..., Sandbox],
+    clock: FakeClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    serve(World(days=8, accounts=1, visits_per_day=4, clock=clock.epoch), limits=False)
+    monkeypatch.setenv("SOURCES__LEADFEEDER_LEGACY__EXPORT_FEEDS", "[]")
+    left = stumble_once(monkeypatch, PackageStorage, "complete_job", lambda _, name: name.startswith("visit_pages."))
+    warehouse = Warehouse(destination, clock=clock)
+    first = sync(warehouse, vendors=["leadfeeder_legacy"], clock=clock)
+    assert (first.exit_code, left) == (1, [])
+    [note] = warehouse.working_dir.rglob(".pending_transitions/visit_pages.*")
+    if not noted:
+        note.unlink()
+    again = sync(Warehouse(destination, clock=clock), vendors=["leadfeeder_legacy"], clock=clock)
+    assert again.exit_code == 0, again.as_dict()
+    found = dump(Warehouse(destination, clock=clock), "leadfeeder_legacy")
+    for name, key in (("visits", ("id",)), ("visit_pages", ("visit_id", "position"))):
+        keys = [tuple(row[column] for column in key) for row in found[name]]
+        assert len(set(keys)) == len(keys) > 0
+
+
 @on_duckdb
 def test_all_is_written_and_the_package_is_not_put_away(
     destination: str, serve: Callable[..., Sandbox], clock: FakeClock, monkeypatch: pytest.MonkeyPatch
