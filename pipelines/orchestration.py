@@ -1,7 +1,8 @@
-"""Dagster definitions: an asset for each vendor's stream and for each mart, a nightly schedule, backfills by day.
+"""Dagster definitions: an asset for each vendor's stream and each model, nightly schedules, backfills by day.
 
-`dagster dev -m pipelines.orchestration` serves them. A run loads through `pipelines.sync`, so that positions, pieces
-and locks are those of the command line (docs/decisions/0007). The destination is named by LEADHOUSE_DESTINATION.
+`dagster dev -m pipelines.orchestration` serves them. The assets are those that dagster-dlt makes of the vendors' dlt
+sources and dagster-dbt of the models; streams are loaded through `pipelines.sync`, so that positions, pieces and locks
+are those of the command line (docs/decisions/0007). The destination is named by LEADHOUSE_DESTINATION.
 
 The streams of a vendor that a run wants are loaded by one sync. A run of a partition loads exactly its days, as
 `leadhouse sync --from … --to …` does; the nightly run loads what is new, as `leadhouse sync` does. A run that is tagged
@@ -12,23 +13,30 @@ limit at 1, no two runs share a budget (.dagster/).
 
 import json
 import os
+import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
+from dagster_dbt import DagsterDbtTranslator, DbtCliInvocation, DbtCliResource, DbtProject, dbt_assets
+from dagster_dlt import DagsterDltTranslator, build_dlt_asset_specs
+from dagster_dlt.translator import DltResourceTranslatorData
 from dbt.cli.main import dbtRunner
+from dbt.version import __version__ as dbt_version
+from packaging.version import Version
 
 from sources.clock import Clock
-from sources.streams import Asked, Stream
+from sources.streams import Asked
 from sources.windows import Days
 
 from .environment import set_up
 from .sync import StreamResult, Summary, sync
-from .transform import PROJECT, transform
+from .transform import PROJECT, SCHEMAS, options, profiles, require_models
 from .vendors import VENDORS, Vendor
 from .warehouse import Warehouse
 
@@ -36,7 +44,10 @@ set_up()
 
 # the first day that the partitions offer
 FIRST_DAY = "2020-01-01"
+# the pool of the models
 MARTS = "marts"
+# the model that says which days the others are built of: true only where all of them are
+BUILT = "built_days"
 NIGHTLY = "leadhouse/nightly"
 # ids, separated by commas: a run that has this tag loads these accounts only
 ACCOUNTS = "leadhouse/accounts"
@@ -63,40 +74,51 @@ class Loader(dg.ConfigurableResource):  # type: ignore[type-arg]
         return sync(self.warehouse(), vendors=(vendor.name,), asked=asked, clock=Clock(), max_wait=wait)
 
 
-def by_day(stream: Stream) -> bool:
-    """Whether a stream can be loaded for some days."""
-    return stream.by in ("day", "days", "window", "report")
+@dataclass
+class StreamTranslator(DagsterDltTranslator):
+    """What is shown of a vendor's stream."""
 
+    vendor: Vendor
+    destination: str
 
-def streams_on(vendor: Vendor) -> list[Stream]:
-    """The streams that the settings turn on: none where the vendor has no key."""
-    settings = vendor.package.settings()
-    if not getattr(settings, vendor.secret):
-        return []
-    return [stream for stream in vendor.package.STREAMS if not stream.optional or getattr(settings, stream.optional)]
-
-
-def streams_of(vendor: Vendor, *, daily: bool) -> dg.AssetsDefinition | None:
-    """The assets of a vendor's streams, those that are loaded by day or those that are read whole."""
-    streams = [stream for stream in streams_on(vendor) if by_day(stream) is daily]
-    if not streams:
-        return None
-    specs = [
-        dg.AssetSpec(
-            [vendor.name, stream.name],
+    def get_asset_spec(self, data: DltResourceTranslatorData) -> dg.AssetSpec:
+        (stream,) = (each for each in self.vendor.package.STREAMS if each.name == data.resource.name)
+        tables = [f"{self.vendor.name}.{table.name}" for table in stream.tables]
+        columns = [dg.TableColumn(each.name, each.type, each.about) for each in stream.tables[0].columns]
+        return dg.AssetSpec(
+            [self.vendor.name, stream.name],
             description=stream.tables[0].about,
-            metadata={"tables": [f"{vendor.name}.{table.name}" for table in stream.tables]},
-            kinds={"dlt"},
+            group_name=self.vendor.name,
+            kinds={"dlt", self.destination},
+            metadata={
+                "tables": tables,
+                "dagster/table_name": tables[0],
+                "dagster/column_schema": dg.TableSchema(columns),
+            },
             freshness_policy=FRESH,
         )
-        for stream in streams
-    ]
 
+
+def streams_of(vendor: Vendor, destination: str) -> Iterator[dg.AssetsDefinition]:
+    """The assets of a vendor's streams, those that are loaded by day and those that are read whole; none without a key.
+
+    Raises SettingError.
+    """
+    if not getattr(vendor.package.settings(), vendor.secret):
+        return
+    by_day = {stream.name for stream in vendor.package.STREAMS if stream.by in ("day", "days", "window", "report")}
+    # there is no pipeline yet: to make one is to touch its folder, which may be done by whoever has the vendor's lock
+    specs = build_dlt_asset_specs(vendor.source(), None, StreamTranslator(vendor, destination))  # type: ignore[arg-type]
+    for daily in (True, False):
+        if chosen := [spec for spec in specs if (spec.key.path[-1] in by_day) is daily]:
+            yield _loading(vendor, chosen, daily=daily)
+
+
+def _loading(vendor: Vendor, specs: list[dg.AssetSpec], *, daily: bool) -> dg.AssetsDefinition:
     @dg.multi_asset(
         name=f"{vendor.name}_{'days' if daily else 'whole'}",
         specs=specs,
         can_subset=True,
-        group_name=vendor.name,
         partitions_def=DAYS if daily else None,
         # a backfill of a month is one run, and one sync
         backfill_policy=dg.BackfillPolicy.single_run() if daily else None,
@@ -167,88 +189,142 @@ def manifest() -> Mapping[str, Any]:
                 *("--no-partial-parse", "--no-version-check"),
             ]
         )
-    if found.exception:
-        raise found.exception
-    assert found.result is not None
-    return found.result.to_dict()  # type: ignore[union-attr]
+        if found.exception:
+            raise found.exception
+        written: dict[str, Any] = json.loads(Path(folder, "manifest.json").read_text(encoding="utf-8"))
+    return written
 
 
-def marts(known: Mapping[str, Any]) -> list[dg.AssetSpec]:
-    """An asset for each mart; what is staged in between is not worth one."""
-    nodes: Mapping[str, Any] = known["nodes"]
+class ModelTranslator(DagsterDbtTranslator):
+    """What is shown of a model; a table of a vendor's is the streams that fill it, of those that are `on`."""
 
-    on = {(vendor.name, stream.name) for vendor in VENDORS.values() for stream in streams_on(vendor)}
+    def __init__(self, on: frozenset[dg.AssetKey], destination: str) -> None:
+        super().__init__()
+        self._on = on
+        self._destination = destination
 
-    def comes_from(unique_id: str) -> Iterator[tuple[str, str]]:
-        for parent in nodes[unique_id]["depends_on"]["nodes"]:
-            if parent.startswith("source."):
-                _, _, dataset, table = parent.split(".")
-                # a table that several streams fill comes from each of them
-                yield from ((dataset, stream) for stream in _filling(dataset, table) if (dataset, stream) in on)
-            elif nodes[parent]["schema"] == MARTS:
-                yield MARTS, nodes[parent]["alias"]
-            else:
-                yield from comes_from(parent)
-
-    return [
-        dg.AssetSpec(
-            [MARTS, node["alias"]],
-            deps=[dg.AssetKey(list(key)) for key in sorted(set(comes_from(unique_id)))],
-            description=node["description"],
-            group_name=MARTS,
-            kinds={"dbt"},
+    def get_asset_spec(self, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None) -> dg.AssetSpec:
+        spec = super().get_asset_spec(manifest, unique_id, project)
+        if not unique_id.startswith("model."):
+            return spec
+        node = manifest["nodes"][unique_id]
+        return spec.replace_attributes(
+            deps=sorted({key for parent in node["depends_on"]["nodes"] for key in self._keys(manifest, parent)}),
+            group_name=node["schema"],
+            kinds={"dbt", self._destination},
+            metadata={
+                **spec.metadata,
+                "dagster/table_name": f"{node['schema']}.{node['alias']}",
+                "dagster/storage_kind": self._destination,
+            },
             freshness_policy=FRESH,
         )
-        for unique_id, node in nodes.items()
-        if node["resource_type"] == "model" and node["schema"] == MARTS
-    ]
+
+    def _keys(self, manifest: Mapping[str, Any], unique_id: str) -> Iterator[dg.AssetKey]:
+        if not unique_id.startswith("source."):
+            yield self.get_asset_key(manifest["nodes"][unique_id])
+            return
+        _, _, dataset, table = unique_id.split(".")
+        for stream in VENDORS[dataset].package.STREAMS if dataset in VENDORS else ():
+            key = dg.AssetKey([dataset, stream.name])
+            if key in self._on and any(filled.name == table for filled in stream.tables):
+                yield key
 
 
-def _filling(dataset: str, table: str) -> Iterator[str]:
-    if vendor := VENDORS.get(dataset):
-        for stream in vendor.package.STREAMS:
-            if any(filled.name == table for filled in stream.tables):
-                yield stream.name
+class Dbt(DbtCliResource):
+    """dbt in a process of its own, which alone has the database."""
+
+    @cached_property
+    def _cli_version(self) -> Version:
+        # dbt would be started to say so, and ask the registry for the latest one
+        return Version(dbt_version)
+
+    def _initialize_dbt_core_adapter(self, args: Sequence[str]) -> Any:  # noqa: ARG002
+        # a second way to the database, in this process
+        return None
 
 
-def models(known: Mapping[str, Any]) -> dg.AssetsDefinition:
-    """The marts as assets that one transform builds and tests."""
+def models(known: Mapping[str, Any], translator: ModelTranslator) -> dg.AssetsDefinition:
+    """The models as assets that dbt builds, and their tests as checks of them."""
 
-    @dg.multi_asset(name=MARTS, specs=marts(known), retry_policy=RETRIES, pool=MARTS)
-    def build(loader: Loader) -> Iterator[dg.MaterializeResult[Any]]:
-        built = transform(loader.warehouse())
-        for model in built.models:
-            if not model.errors:
-                _, name = model.model.split(".")
-                tests = f"{model.tests} passed"
-                yield dg.MaterializeResult(
-                    asset_key=[MARTS, name], metadata={"dagster/row_count": model.rows or 0, "tests": tests}
-                )
-        if built.exit_code:
-            raise dg.Failure("; ".join(built.every_error))
+    @dbt_assets(manifest=known, name="models", dagster_dbt_translator=translator, retry_policy=RETRIES, pool=MARTS)
+    def build(context: dg.AssetExecutionContext, loader: Loader) -> Iterator[Any]:
+        warehouse = loader.warehouse()
+        require_models(warehouse)
+        errors: dict[str, Exception] = {}
+        with warehouse.vendor_lock("transform"), profiles(warehouse) as folder:
+            beside = Path(sys.executable).with_name("dbt")
+            dbt = Dbt(project_dir=str(PROJECT), profiles_dir=str(folder), dbt_executable=str(beside))
+            for words in _commands(context):
+                with warehouse.lend():
+                    begun = dbt.cli(
+                        [*words, *options(warehouse, folder)],
+                        context=context,
+                        target_path=warehouse.working_dir / "dbt" / "target",
+                        raise_on_error=False,
+                    )
+                    events = _told(begun)
+                with warehouse.open():
+                    events = [_counted(warehouse, known, event) for event in events]
+                    warehouse.publish(*SCHEMAS, tidy=True)
+                yield from events
+                if error := begun.get_error():
+                    errors[words[0]] = error
+        if errors:
+            # rows that fail a test fail it again
+            raise dg.Failure("\n\n".join(map(str, errors.values())), allow_retries="run" in errors)
 
     return build
 
 
+def _commands(context: dg.AssetExecutionContext) -> Iterator[list[str]]:
+    """What dbt does: models first, so that a test that fails keeps nothing from being built."""
+    if context.selected_asset_keys:
+        yield ["run", *(["--exclude", BUILT] if context.is_subset else [])]
+    if tests := sorted(key.name for key in context.selected_asset_check_keys):
+        # the tests of these models, and not those of others that mention them
+        yield ["test", "--indirect-selection", "empty", "--select", " ".join(tests)]
+
+
+def _told(begun: DbtCliInvocation) -> list[Any]:
+    """What dbt has told Dagster: it is over when this returns, however it does."""
+    try:
+        return list(begun.stream())
+    finally:
+        begun.process.kill()
+        begun.process.wait()
+
+
+def _counted(warehouse: Warehouse, known: Mapping[str, Any], event: Any) -> Any:
+    """The same event; where it is a mart's, with the mart's rows."""
+    if not isinstance(event, dg.Output):
+        return event
+    node = known["nodes"][event.metadata["unique_id"].value]
+    if node["schema"] != MARTS:
+        return event
+    [(rows,)] = warehouse.query(f"SELECT count(*) FROM {node['schema']}.{node['alias']}")  # noqa: S608 — own names
+    return event.with_metadata({**event.metadata, "dagster/row_count": rows})
+
+
 def definitions() -> dg.Definitions:
-    """Everything."""
-    loads = [
-        assets for vendor in VENDORS.values() for daily in (True, False) if (assets := streams_of(vendor, daily=daily))
-    ]
-    built = models(manifest())
+    """Everything. Raises SettingError where a vendor's settings are wrong."""
+    destination = os.environ.get("LEADHOUSE_DESTINATION", "duckdb")
+    loads = [assets for vendor in VENDORS.values() for assets in streams_of(vendor, destination)]
+    on = frozenset(key for assets in loads for key in assets.keys)
+    built = models(manifest(), ModelTranslator(on, destination))
     building = dg.define_asset_job("transform", selection=list(built.keys))
     # a schedule of its own: what one vendor does not answer keeps no mart from being built
     schedules = [dg.ScheduleDefinition("nightly_transform", job=building, cron_schedule="15 6 * * *")]
     jobs = [building]
     if loads:
-        loading = dg.define_asset_job("load", selection=[key for assets in loads for key in assets.keys])
+        loading = dg.define_asset_job("load", selection=list(on))
         schedules.append(_nightly(loading))
         jobs.append(loading)
     return dg.Definitions(
         assets=[*loads, built],
         jobs=jobs,
         schedules=schedules,
-        resources={"loader": Loader(destination=os.environ.get("LEADHOUSE_DESTINATION", "duckdb"))},
+        resources={"loader": Loader(destination=destination)},
     )
 
 

@@ -96,13 +96,21 @@ def transform(warehouse: Warehouse, *, full_refresh: bool = False) -> Transforme
     work, and WarehouseError where there is no connection.
     """
     require_models(warehouse)
-    with warehouse.vendor_lock("transform"), warehouse.open() as client, profiles(warehouse) as folder:
-        if warehouse.engine == "duckdb":
-            # the one instance that dbt's connections share with this one
-            client.execute_sql(f"SET memory_limit = '{MEMORY}MB'")
+    with warehouse.vendor_lock("transform"), warehouse.open(), profiles(warehouse) as folder:
         built = _Dbt(warehouse, folder).build(full_refresh)
         warehouse.publish(*SCHEMAS, tidy=True)
         return built
+
+
+def options(warehouse: Warehouse, profiles: Path) -> list[str]:
+    """What each of dbt's commands is told: where the project and the profile are, and where its notes go."""
+    notes = warehouse.working_dir / "dbt"
+    notes.mkdir(parents=True, exist_ok=True)
+    return [
+        *("--project-dir", str(PROJECT), "--profiles-dir", str(profiles)),
+        *("--target-path", str(notes / "target"), "--log-path", str(notes / "logs")),
+        *("--no-send-anonymous-usage-stats", "--no-version-check", "--no-write-json", "--no-use-colors"),
+    ]
 
 
 class _Dbt:
@@ -110,14 +118,7 @@ class _Dbt:
 
     def __init__(self, warehouse: Warehouse, profiles: Path) -> None:
         self._warehouse = warehouse
-        notes = warehouse.working_dir / "dbt"
-        notes.mkdir(parents=True, exist_ok=True)
-        self._options = [
-            *("--project-dir", str(PROJECT), "--profiles-dir", str(profiles)),
-            *("--target-path", str(notes / "target"), "--log-path", str(notes / "logs")),
-            *("--no-send-anonymous-usage-stats", "--no-version-check", "--no-write-json"),
-            *("--log-level", "none", "--no-use-colors"),
-        ]
+        self._options = [*options(warehouse, profiles), "--log-level", "none"]
 
     def build(self, full_refresh: bool) -> Transformed:
         done = Transformed()
@@ -175,9 +176,11 @@ def profiles(warehouse: Warehouse) -> Iterator[Path]:
     """A folder with a profile for dbt. The password is in the environment as long as the folder is there."""
     credentials = warehouse.destination.config_params["credentials"]
     if warehouse.engine == "duckdb":
-        output: dict[str, Any] = {"type": "duckdb", "path": str(warehouse.place.path), "settings": {"TimeZone": "UTC"}}
-        # the file is nobody's as soon as this is done
-        output |= {"keep_open": False}
+        output: dict[str, Any] = {"type": "duckdb", "path": str(warehouse.place.path)}
+        # where dbt is run in this process, its connections share one instance, and its memory, with ours
+        output |= {"settings": {"TimeZone": "UTC", "memory_limit": f"{MEMORY}MB"}}
+        # the file is nobody's as soon as this is done; a process of dbt's own waits an hour for whoever reads it
+        output |= {"keep_open": False, "retries": {"connect_attempts": 12}}
         password = ""
     else:
         query: Mapping[str, Any] = credentials.query or {}

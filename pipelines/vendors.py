@@ -7,6 +7,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 if TYPE_CHECKING:
+    from dlt.extract import DltSource
+
     from sources.clock import Clock
     from sources.first_load import FirstLoad
     from sources.ledger import Ledger
@@ -45,6 +47,14 @@ class Vendor:
     def package(self) -> Package:
         """Imported when it is first needed: dlt and pyarrow take their time."""
         return import_module(f"sources.{self.name}")
+
+    def source(self) -> "DltSource":
+        """The vendor as one dlt source, a resource for each stream that the settings turn on; raises SettingError.
+
+        Nothing is asked of the vendor before a resource is read.
+        """
+        source: DltSource = getattr(self.package, self.name)()
+        return source
 
     def stream_of(self, name: str) -> str | None:
         """The stream that is called `name` or fills the table `name`."""

@@ -178,16 +178,33 @@ class Warehouse:
                 self._mine.client = None
 
     @contextmanager
+    def lend(self) -> Iterator[None]:
+        """This thread's turn at the DuckDB file, for another process that opens it: it is free as this begins."""
+        if self.engine != "duckdb":
+            yield
+            return
+        with self._in_line() as deadline:
+            with self._held(deadline):
+                pass
+            yield
+
+    @contextmanager
     def _turn_of_mine(self) -> Iterator[SqlClientBase[Any]]:
         if self.engine != "duckdb":
             with self.connect() as client:
                 yield client
             return
+        with self._in_line() as deadline, self._held(deadline) as client:
+            yield client
+
+    @contextmanager
+    def _in_line(self) -> Iterator[float]:
+        """Before all others that load into the DuckDB file; yields until when to wait for those that read it."""
         self._fetch()
         deadline = self._clock.monotonic() + self._max_wait
         # whoever only reads is in no loader's way for long
-        with self._alone(nullcontext() if self._read_only else self._load_lock), self._held(deadline) as client:
-            yield client
+        with self._alone(nullcontext() if self._read_only else self._load_lock):
+            yield deadline
 
     def _fetch(self) -> None:
         """Have the DuckDB file be what the lake is, if there is one: once, for all that this warehouse is asked."""

@@ -1,16 +1,21 @@
 """Dagster: everything materialized in process on the sandbox, days by backfill, and what keeps runs apart."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml  # type: ignore[import-untyped]
 
+from pipelines.transform import SCHEMAS
 from pipelines.vendors import VENDORS
-from pipelines.warehouse import Warehouse
+from pipelines.warehouse import Warehouse, WarehouseError
 from sandbox import Sandbox
 from sources.clock import Clock
+from tests.conftest import FakeClock
 from tests.docs.pages import ROOT, blocks, text
 from tests.pipelines.cli_process import FIRST_DAY, LAST_DAY
 
@@ -51,6 +56,15 @@ def held() -> Warehouse:
     return Warehouse("duckdb", clock=Clock())
 
 
+def models_of(graph: Any) -> "set[dg.AssetKey]":
+    return {key for key in graph.get_all_asset_keys() if key.path[0] in SCHEMAS}
+
+
+def failure_of(result: "dg.ExecuteInProcessResult") -> Any:
+    (failure,) = (event.step_failure_data for event in result.all_events if event.is_step_failure)
+    return failure.user_failure_data
+
+
 def materialized(result: "dg.ExecuteInProcessResult") -> "set[dg.AssetKey]":
     return {event.asset_key for event in result.get_asset_materialization_events() if event.asset_key}
 
@@ -59,12 +73,15 @@ def test_everything_is_materialized_and_days_by_a_backfill(
     room: Any, defs: "dg.Definitions", instance: "dg.DagsterInstance"
 ) -> None:
     dg = room.dg
-    visits_key = dg.AssetKey(["leadfeeder_legacy", "visits"])
+    visits_key, mart_key = dg.AssetKey(["leadfeeder_legacy", "visits"]), dg.AssetKey(["marts", "visits"])
     graph = defs.resolve_asset_graph()
     streams = {(v.name, s.name) for v in VENDORS.values() for s in v.package.STREAMS if not s.optional}
-    assert streams == {tuple(key.path) for key in graph.get_all_asset_keys() if key.path[0] != "marts"}
-    (visits,) = (spec for spec in defs.resolve_all_asset_specs() if spec.key.path == ["marts", "visits"])
-    assert {visits_key, dg.AssetKey(["leadfeeder", "visits"])} <= {dep.asset_key for dep in visits.deps}
+    assert streams == {tuple(key.path) for key in graph.get_all_asset_keys() - models_of(graph)}
+    # a model is built of models, and these of the streams that fill their tables
+    locations = dg.AssetKey(["staging", "leadfeeder_locations"])
+    assert locations in graph.get(dg.AssetKey(["staging", "all_locations"])).parent_keys
+    filling = {("leadfeeder", name) for name in ("visits", "visitor_companies", "feed_companies")}
+    assert graph.get(locations).parent_keys == {dg.AssetKey(list(each)) for each in filling}
 
     # the nightly run loads what is new, not its partition: with it the positions move
     today = f"{datetime.now(UTC).date()}"
@@ -76,8 +93,36 @@ def test_everything_is_materialized_and_days_by_a_backfill(
     assert held_visits[0][0] == FIRST_DAY
     built = defs.resolve_job_def("transform").execute_in_process(instance=instance)
     assert built.success
-    assert {key.path[0] for key in materialized(built)} == {"marts"}
-    assert len(materialized(built)) == len([1 for key in graph.get_all_asset_keys() if key.path[0] == "marts"])
+    assert materialized(built) == models_of(graph)
+    checks = built.get_asset_check_evaluations()
+    assert {each.asset_check_key for each in checks} == graph.asset_check_keys
+    assert len(checks) > 50
+    assert all(each.passed for each in checks)
+    (mart,) = (each for each in built.asset_materializations_for_node("models") if each.asset_key == mart_key)
+    assert mart.metadata["dagster/row_count"].value == sum(visits for _, visits in held_visits) > 0
+
+    # some models: their own tests only, one that fails takes nothing away, and what says of which days all marts are
+    # built is true of whole runs only
+    with held().open() as client:
+        for table in ("visits", "feeds"):
+            nobodys = f"SELECT * REPLACE ('nobody' AS account_id) FROM marts.{table} LIMIT 1"
+            client.execute_sql(f"INSERT INTO marts.{table} {nobodys}")
+    wanted = {dg.AssetKey(["marts", name]) for name in ("accounts", "visits", "traffic_sources")}
+    some = dg.materialize(
+        [graph.get(mart_key).assets_def],
+        selection=[*wanted, dg.AssetKey(["staging", room.BUILT])],
+        instance=instance,
+        raise_on_error=False,
+    )
+    assert not some.success
+    assert materialized(some) == wanted
+    assert {each.asset_key for each in some.get_asset_check_evaluations()} == wanted
+    failed = {each.check_name for each in some.get_asset_check_evaluations() if not each.passed}
+    assert failed == {f"refers_{table}_account_id__ref_accounts_" for table in ("visits", "traffic_sources")}
+    assert all(name in failure_of(some).description for name in failed)
+    assert "refers_feeds" not in failure_of(some).description
+    assert not any(event.is_step_up_for_retry for event in some.all_events)
+    assert ("nobody",) in held().query("SELECT account_id FROM marts.traffic_sources")
 
     # one partition of one stream: exactly this day is loaded, and nothing else is touched
     last = held_visits[-1][0]
@@ -120,16 +165,15 @@ def test_what_fails_is_one_vendors_failure(room: Any, defs: "dg.Definitions", in
         )
     assert not ran.success
     assert {key.path[0] for key in materialized(ran)} == set(VENDORS) - {"leedo"}
-    (failure,) = (event for event in ran.all_events if event.is_step_failure)
-    assert "another run of leedo is at work on this warehouse" in str(failure.step_failure_data.user_failure_data)
+    assert "another run of leedo is at work on this warehouse" in failure_of(ran).description
 
 
-def test_what_keeps_runs_apart_and_fresh(defs: "dg.Definitions") -> None:
+def test_what_keeps_runs_apart_and_fresh(room: Any, defs: "dg.Definitions") -> None:
     graph = defs.resolve_asset_graph()
     for key in graph.get_all_asset_keys():
         op = graph.get(key).assets_def.op
         # the pool of a secret is named after its vendor
-        assert op.pool == key.path[0]
+        assert op.pool == (room.MARTS if key.path[0] in SCHEMAS else key.path[0])
         assert op.retry_policy
         assert op.retry_policy.max_retries
     dagster = yaml.safe_load((ROOT / ".dagster/dagster.yaml").read_text(encoding="utf-8"))
@@ -158,6 +202,39 @@ def test_the_page_starts_it_and_names_its_schedules(room: Any, defs: "dg.Definit
     assert f"`{room.ACCOUNTS}`" in text(PAGE)
 
 
-def test_a_house_without_keys_has_its_marts(room: Any) -> None:
-    graph = room.definitions().resolve_asset_graph()
-    assert {key.path[0] for key in graph.get_all_asset_keys()} == {"marts"}
+def test_a_house_without_keys_builds_its_models_where_it_is_told_to(
+    room: Any,
+    instance: "dg.DagsterInstance",
+    postgres: str,
+    house: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("LEADHOUSE_DESTINATION", "postgres")
+    monkeypatch.setattr(room, "RETRIES", None)
+    defs = room.definitions()
+    graph = defs.resolve_asset_graph()
+    assert models_of(graph) == graph.get_all_asset_keys()
+    assert all(spec.kinds == {"dbt", "postgres"} for spec in defs.resolve_all_asset_specs())
+
+    # what fails takes nothing from what does not
+    accounts, changed = (room.dg.AssetKey(["staging", name]) for name in ("leadfeeder_accounts", "changed_days"))
+    ran = room.dg.materialize(
+        [graph.get(accounts).assets_def], selection=[accounts, changed], instance=instance, raise_on_error=False
+    )
+    assert materialized(ran) == {accounts}
+    assert 'relation "staging.days" does not exist' in failure_of(ran).description
+    told = "".join(capfd.readouterr()) + "".join(map(str, ran.all_events))
+    told += "".join(path.read_text("utf-8", "replace") for path in house.parent.rglob("*") if path.is_file())
+    assert "staging.days" in told
+    assert "not-a-secret" not in told
+
+
+def test_the_file_is_lent_to_another_process(house: Path, clock: FakeClock) -> None:
+    lender, other = Warehouse("duckdb", clock=clock), Warehouse("duckdb", clock=clock, max_wait=timedelta(0))
+    with lender.lend():
+        opens = "import duckdb; duckdb.connect('leadhouse.duckdb').execute('CREATE TABLE t (n INT)')"
+        subprocess.run([sys.executable, "-c", opens], check=True, timeout=60)
+        with pytest.raises(WarehouseError, match="is being loaded by another run"):
+            other.query("SELECT 1")
+    assert other.query("SELECT count(*) FROM t") == [(0,)]
