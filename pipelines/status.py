@@ -13,6 +13,7 @@ from sources.settings import listed
 from sources.streams import Stream
 
 from .freshness import max_ages, words
+from .ledger import WarehouseLedger
 from .vendors import VENDORS, Vendor
 from .warehouse import Warehouse
 
@@ -159,7 +160,7 @@ def _is_part(name: str, stream: str) -> bool:
 
 def _waiting(warehouse: Warehouse, vendor: Vendor, stream: Stream, now: datetime) -> Iterator[tuple[str, str]]:
     """Account, and a line on each of its export requests that is not finished."""
-    for row in warehouse.ledger(vendor.name).rows(stream.ledger) if stream.ledger else ():
+    for row in WarehouseLedger(warehouse, vendor.name).rows(stream.ledger) if stream.ledger else ():
         if row["finished_at"] is None:
             minutes = int((now - row["submitted_at"]).total_seconds() // 60)
             span = f"{row['start_date']}…{row['end_date']}"

@@ -26,6 +26,7 @@ from sources.positions import Positions
 from sources.runs import Run
 from sources.streams import Asked, Lane
 
+from .ledger import WarehouseLedger, record, record_incomplete
 from .packages import begin_again, put_away
 from .vendors import VENDORS, Vendor
 from .warehouse import OPS, Warehouse, WarehouseError
@@ -185,7 +186,7 @@ def _open_runs(
 def _open_run(
     warehouse: Warehouse, clock: Clock, max_wait: timedelta, wait: bool, vendor: Vendor, settings: Any, asked: Asked
 ) -> Run:
-    ledger = warehouse.ledger(vendor.name)
+    ledger = WarehouseLedger(warehouse, vendor.name)
     return vendor.package.open_run(settings, clock=clock, ledger=ledger, asked=asked, max_wait=max_wait, wait=wait)
 
 
@@ -308,7 +309,8 @@ class _Sync:
             pipeline.drop()
             pipeline = self._warehouse.pipeline(self._vendor.name)
             pipeline.sync_destination()
-            self._warehouse.make(self._vendor.name, [s.ledger for s in self._run.streams if s.ledger])
+            ledgers = [stream.ledger for stream in self._run.streams if stream.ledger]
+            WarehouseLedger(self._warehouse, self._vendor.name).make(ledgers)
         return pipeline
 
     def _load(self, pipeline: dlt.Pipeline) -> None:
@@ -346,7 +348,7 @@ class _Sync:
     def _record_lanes(self, lanes: Iterable[Lane]) -> None:
         whose = {"run_id": self._run_id, "vendor": self._vendor.name}
         rows = [whose | asdict(result) for result in map(_result, lanes)]
-        self._warehouse.record(self._run_id, self._vendor.name, rows)
+        record(self._warehouse, self._run_id, self._vendor.name, rows)
 
     def _record(self, pipeline: dlt.Pipeline) -> None:
         name = self._vendor.name
@@ -355,7 +357,7 @@ class _Sync:
         days = {
             (account, part.partition("/")[0], day): reason for account, part, day, reason in positions.all_incomplete()
         }
-        self._warehouse.record_incomplete(name, [(name, *place, reason) for place, reason in days.items()])
+        record_incomplete(self._warehouse, name, [(name, *place, reason) for place, reason in days.items()])
 
 
 def _result(lane: Lane) -> StreamResult:

@@ -1,4 +1,4 @@
-"""One destination: its connection, its locks, its indexes, and the loader's own tables (`ops`).
+"""One destination: its connection, its locks, its indexes.
 
 DuckDB is one writer or many readers at a time: whoever loads waits for whoever holds the file. PostgreSQL needs no
 such turn, but an index for every key that a merge looks up. A lake is a DuckDB file that is fetched and published.
@@ -8,9 +8,9 @@ import logging
 import random
 import shutil
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
@@ -25,7 +25,7 @@ from dlt.destinations.sql_client import SqlClientBase
 
 from sources.clock import Clock
 from sources.errors import TerminalError
-from sources.tables import Table, Type
+from sources.tables import Table
 from sources.windows import Days
 
 from .destination import first_line, resolve
@@ -43,28 +43,6 @@ MEMORY, MOST_MEMORY = 64, 2048
 NO_MEMORY = ("Out of Memory", "failed to pin block", "could not allocate block")
 _FOLDERS = {"normalize": ("extracted",), "load": ("new", "normalized", "loaded")}
 _PACKAGES = ("*/normalize/extracted/*", "*/load/new/*", "*/load/normalized/*")
-_OPS_TABLES = {
-    "runs": (
-        "run_id TEXT NOT NULL, vendor TEXT NOT NULL, account_id TEXT, stream TEXT NOT NULL, "
-        "started_at TIMESTAMP WITH TIME ZONE, finished_at TIMESTAMP WITH TIME ZONE, status TEXT, "
-        "window_start DATE, window_end DATE, rows BIGINT, requests BIGINT, retries BIGINT, "
-        "seconds_waited DOUBLE PRECISION, credits_charged BIGINT, error TEXT"
-    ),
-    "incomplete_days": (
-        "vendor TEXT NOT NULL, account_id TEXT NOT NULL, stream TEXT NOT NULL, date DATE NOT NULL, reason TEXT"
-    ),
-}
-RUN_COLUMNS = tuple(part.split()[0] for part in _OPS_TABLES["runs"].split(", "))
-
-
-_SQL_TYPES: dict[Type, str] = {
-    "id": "TEXT",
-    "text": "TEXT",
-    "bigint": "BIGINT",
-    "bool": "BOOLEAN",
-    "date": "DATE",
-    "timestamp": "TIMESTAMP WITH TIME ZONE",
-}
 
 
 class WarehouseError(TerminalError):
@@ -268,7 +246,7 @@ class Warehouse:
         """Make the loader's schema; raises WarehouseError where nothing can be written."""
         with self.open() as client:
             try:
-                _make(client, f"CREATE SCHEMA IF NOT EXISTS {OPS}")
+                make(client, f"CREATE SCHEMA IF NOT EXISTS {OPS}")
             except DatabaseException as error:
                 raise WarehouseError(f"{self.name} cannot be written: {first_line(error)}") from error
             if self._lake:
@@ -290,15 +268,6 @@ class Warehouse:
                     if not self.allow_more_memory(error):
                         raise
 
-    def record(self, run_id: str, vendor: str, rows: Sequence[Mapping[str, object]]) -> None:
-        """Replace what `ops.runs` says of a vendor's run."""
-        values = [[row[column] for column in RUN_COLUMNS] for row in rows]
-        self._replace("runs", "run_id = %s AND vendor = %s", (run_id, vendor), values)
-
-    def record_incomplete(self, vendor: str, rows: Sequence[Sequence[object]]) -> None:
-        """Replace what `ops.incomplete_days` says of a vendor: (vendor, account_id, stream, date, reason)."""
-        self._replace("incomplete_days", "vendor = %s", (vendor,), rows)
-
     def forget_state(self, vendor: str, load_id: str) -> None:
         """Take back the state that a killed run has written of a package: loading it again would write it twice.
 
@@ -306,33 +275,6 @@ class Warehouse:
         """
         with self.open() as client, suppress(DatabaseUndefinedRelation):
             client.execute_sql(f"DELETE FROM {vendor}.{PIPELINE_STATE_TABLE_NAME} WHERE _dlt_load_id = %s", load_id)  # noqa: S608
-
-    def ledger(self, vendor: str) -> "WarehouseLedger":
-        """The ledger of a vendor: rows that are committed one by one, in the vendor's own dataset."""
-        return WarehouseLedger(self, vendor)
-
-    def make(self, vendor: str, ledgers: Iterable[Table]) -> None:
-        """Make the tables of a vendor's ledgers, where they do not exist yet."""
-        with self.open() as client:
-            for table in ledgers:
-                columns = ", ".join(f"{c.name} {_SQL_TYPES[c.type]}" for c in table.columns)
-                _make(client, f"CREATE SCHEMA IF NOT EXISTS {vendor}")
-                _make(client, f"CREATE TABLE IF NOT EXISTS {vendor}.{table.name} ({columns})")
-
-    def put(
-        self, vendor: str, table: Table, row: Mapping[str, object] | None, *instead_of: Mapping[str, object]
-    ) -> None:
-        """Write one row of a ledger, or none, in place of the rows with the keys of `instead_of`, at once."""
-        one = " AND ".join(f"{key} = %s" for key in table.key)
-        with self.open() as client:
-            self._swap(
-                client,
-                f"{vendor}.{table.name}",
-                " OR ".join(f"({one})" for _ in instead_of),
-                [former[key] for former in instead_of for key in table.key],
-                [[row[column.name] for column in table.columns]] if row is not None else [],
-            )
-            self.publish(f"{vendor}.{table.name}")
 
     def query(self, sql: str, *arguments: object) -> list[tuple[Any, ...]]:
         """All rows of a query; an empty list where its tables do not exist yet."""
@@ -397,29 +339,6 @@ class Warehouse:
                 if table.history:
                     client.execute_sql(once(vendor, table, {"duckdb": "rowid", "postgres": "ctid"}[self.engine]))
 
-    def _replace(
-        self, table: str, condition: str, arguments: Sequence[object], rows: Sequence[Sequence[object]]
-    ) -> None:
-        with self.open() as client:
-            _make(client, f"CREATE SCHEMA IF NOT EXISTS {OPS}")
-            _make(client, f"CREATE TABLE IF NOT EXISTS {OPS}.{table} ({_OPS_TABLES[table]})")
-            self._swap(client, f"{OPS}.{table}", condition, arguments, rows)
-
-    @staticmethod
-    def _swap(
-        client: SqlClientBase[Any],
-        table: str,
-        condition: str,
-        arguments: Sequence[object],
-        rows: Sequence[Sequence[object]],
-    ) -> None:
-        """Delete the rows of a condition and insert others, in one transaction."""
-        with client.begin_transaction():
-            client.execute_sql(f"DELETE FROM {table} WHERE {condition}", *arguments)  # noqa: S608 — own names
-            if rows:
-                places = ", ".join(f"({', '.join(['%s'] * len(row))})" for row in rows)
-                client.execute_sql(f"INSERT INTO {table} VALUES {places}", *[v for row in rows for v in row])  # noqa: S608
-
     @contextmanager
     def _held(self, deadline: float) -> Iterator[SqlClientBase[Any]]:
         """The DuckDB file, as soon as no other process has it open."""
@@ -450,38 +369,7 @@ class Warehouse:
         return self.place.path.with_name(f".{self.place.path.name}.{name}.lock")
 
 
-class WarehouseLedger:
-    """`sources.ledger.Ledger` in a vendor's dataset. `Warehouse.make` makes its tables."""
-
-    def __init__(self, warehouse: Warehouse, vendor: str) -> None:
-        self._warehouse = warehouse
-        self._vendor = vendor
-
-    def rows(self, table: Table) -> list[dict[str, Any]]:
-        if table.open is not None:
-            # the fields that the vendor has added are there as well
-            return self._warehouse.records(f"SELECT * FROM {self._vendor}.{table.name}")  # noqa: S608 — own names
-        names = [column.name for column in table.columns]
-        listed = ", ".join(names)
-        rows = self._warehouse.query(f"SELECT DISTINCT {listed} FROM {self._vendor}.{table.name}")  # noqa: S608 — own names
-        return [dict(zip(names, row, strict=True)) for row in rows]
-
-    def put(self, table: Table, row: Mapping[str, object], instead_of: Mapping[str, object] | None = None) -> None:
-        self._warehouse.put(self._vendor, table, row, row, *([instead_of] if instead_of is not None else []))
-
-    def remove(self, table: Table, row: Mapping[str, object]) -> None:
-        self._warehouse.put(self._vendor, table, None, row)
-
-    def requests_since(self, start: datetime) -> int:
-        made = self._warehouse.query(
-            f"SELECT sum(requests) FROM {OPS}.runs WHERE vendor = %s AND started_at >= %s",  # noqa: S608 — own names
-            self._vendor,
-            start,
-        )
-        return int(made[0][0] or 0) if made else 0
-
-
-def _make(client: SqlClientBase[Any], statement: str) -> None:
+def make(client: SqlClientBase[Any], statement: str) -> None:
     """Make what may be there already; PostgreSQL stumbles where two runs make the same at once: then it is there."""
     try:
         client.execute_sql(statement)

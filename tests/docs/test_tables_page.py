@@ -5,8 +5,8 @@ import re
 import pytest
 
 from pipelines import tables_page
+from pipelines.ledger import _OPS_TABLES
 from pipelines.vendors import VENDORS, Vendor
-from pipelines.warehouse import _OPS_TABLES
 from sources.tables import Column, Table
 
 from .pages import text

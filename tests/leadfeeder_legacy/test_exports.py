@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from pipelines.ledger import WarehouseLedger
 from pipelines.status import positions
 from pipelines.sync import Summary, sync
-from pipelines.warehouse import Warehouse, WarehouseLedger
+from pipelines.warehouse import Warehouse
 from sandbox import Sandbox, World
 from sources import session
 from sources.streams import Asked

@@ -11,8 +11,9 @@ from dlt.common.configuration.container import Container
 from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
 
 from pipelines.freshness import words
+from pipelines.ledger import RUN_COLUMNS, record
 from pipelines.status import StreamStatus, status
-from pipelines.warehouse import RUN_COLUMNS, Warehouse
+from pipelines.warehouse import Warehouse
 from sandbox import Sandbox
 from sources.clock import Clock
 from tests.conftest import FakeClock
@@ -44,7 +45,7 @@ def ran(
         finished = None if ended == "running" else now - ago * HOUR
         row |= {"run_id": f"{stream} {number}", "vendor": vendor, "account_id": account, "stream": stream}
         row |= {"started_at": now - (ago + 1) * HOUR, "finished_at": finished, "status": ended}
-        warehouse.record(row["run_id"], vendor, [row])
+        record(warehouse, row["run_id"], vendor, [row])
 
 
 def lines(warehouse: Warehouse, clock: FakeClock) -> list[StreamStatus]:

@@ -14,6 +14,7 @@ from deltalake import DeltaTable, QueryBuilder
 from pipelines import lake as rooms
 from pipelines.check import check
 from pipelines.destination import Bucket, resolve
+from pipelines.ledger import WarehouseLedger
 from pipelines.reading import Reader
 from pipelines.status import status
 from pipelines.sync import Summary, sync
@@ -368,12 +369,12 @@ def test_what_writes_publishes(
 ) -> None:
     """A row of the ledger is in the lake when `put` returns; models are when they are built; `check` writes."""
     one = machine("one")
-    one.make(VENDOR, [EXPORT_REQUESTS])
+    WarehouseLedger(one, VENDOR).make([EXPORT_REQUESTS])
     row = {column.name: None for column in EXPORT_REQUESTS.columns} | {"id": "7", "status": "pending"}
-    one.ledger(VENDOR).put(EXPORT_REQUESTS, row)
+    WarehouseLedger(one, VENDOR).put(EXPORT_REQUESTS, row)
     assert [found["id"] for found in read(folder, f"{VENDOR}.export_requests")] == ["7"]
-    assert machine("other").ledger(VENDOR).rows(EXPORT_REQUESTS) == [row]
-    one.ledger(VENDOR).remove(EXPORT_REQUESTS, row)
+    assert WarehouseLedger(machine("other"), VENDOR).rows(EXPORT_REQUESTS) == [row]
+    WarehouseLedger(one, VENDOR).remove(EXPORT_REQUESTS, row)
     assert read(folder, f"{VENDOR}.export_requests") == []
 
     def build(dbt: _Dbt, full_refresh: bool) -> Transformed:
