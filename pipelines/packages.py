@@ -1,4 +1,4 @@
-"""What a killed run leaves of dlt's load packages, and what becomes of it."""
+"""Load packages of dlt's that were not loaded whole, and what becomes of them."""
 
 import os
 

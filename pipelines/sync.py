@@ -13,11 +13,13 @@ from concurrent.futures import wait as wait_for
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import count
 from typing import Any
 
 import dlt
 import pyarrow as pa
 from dlt.destinations.exceptions import DatabaseException
+from dlt.load.exceptions import LoadClientJobRetry
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from sources.clock import Clock, StoppedError
@@ -36,6 +38,8 @@ log = logging.getLogger(__name__)
 OK, INCOMPLETE, USAGE = 0, 1, 2
 # seconds that an interrupted run is given to write down how far it came
 FAREWELL = 3.0
+# how often a package is loaded while the database has passing troubles
+ATTEMPTS = 5
 
 
 @dataclass(frozen=True)
@@ -314,21 +318,20 @@ class _Sync:
         return pipeline
 
     def _load(self, pipeline: dlt.Pipeline) -> None:
-        while True:
+        for attempt in count(1):
             try:
                 pipeline.load()
                 return
             except PipelineStepFailed as error:
-                if not self._warehouse.allow_more_memory(error):
+                passing = isinstance(error.exception, LoadClientJobRetry) and attempt < ATTEMPTS
+                if not (self._warehouse.allow_more_memory(error) or passing):
                     raise
+                self._begin_again(pipeline)
 
     def _finish(self, pipeline: dlt.Pipeline) -> None:
         """Load the package that a crash left behind."""
         normalized = pipeline.list_normalized_load_packages()
-        for load_id in normalized:
-            if not put_away(pipeline, load_id):
-                begin_again(pipeline, load_id)
-                self._warehouse.forget_state(self._vendor.name, load_id)
+        self._begin_again(pipeline)
         if pipeline.list_normalized_load_packages():
             self._load(pipeline)
         # killed between the two, a package is left in both places: what was normalized is whole, the other is its
@@ -336,6 +339,13 @@ class _Sync:
         if not set(pipeline.list_extracted_load_packages()) <= set(normalized):
             pipeline.normalize()
             self._load(pipeline)
+
+    def _begin_again(self, pipeline: dlt.Pipeline) -> None:
+        """Have what was not loaded whole be loaded from its beginning."""
+        for load_id in pipeline.list_normalized_load_packages():
+            if not put_away(pipeline, load_id):
+                begin_again(pipeline, load_id)
+                self._warehouse.forget_state(self._vendor.name, load_id)
 
     def _record_refusal(self, error: SourceError) -> None:
         """Whoever is refused the first request has no lanes: the first stream stands for all."""

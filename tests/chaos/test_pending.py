@@ -10,11 +10,14 @@ from typing import Any
 
 import psycopg2
 import pytest
-from dlt.common.destination.exceptions import DestinationTerminalException
+from dlt.common.destination.exceptions import DestinationTerminalException, DestinationTransientException
 from dlt.common.storages import FileStorage, LoadStorage
 from dlt.common.storages.load_package import PackageStorage
+from dlt.destinations.impl.duckdb.duck import DuckDbCopyJob
+from dlt.destinations.impl.postgres.postgres import PostgresParquetCopyJob
 from dlt.destinations.insert_job_client import InsertValuesLoadJob
 
+from pipelines.environment import set_up
 from pipelines.recover import recover
 from pipelines.sync import VendorResult, sync
 from pipelines.warehouse import Warehouse
@@ -109,6 +112,31 @@ def test_rows_staged_and_not_noted_are_loaded_once(
     for name, key in (("visits", ("id",)), ("visit_pages", ("visit_id", "position"))):
         keys = [tuple(row[column] for column in key) for row in found[name]]
         assert len(set(keys)) == len(keys) > 0
+
+
+def test_rows_staged_by_a_job_that_is_tried_again_are_loaded_once(
+    destination: str, serve: Callable[..., Sandbox], clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where the connection is lost when the database has committed."""
+    monkeypatch.delenv("LOAD__RAISE_ON_MAX_RETRIES", raising=False)
+    set_up()
+    serve(World(days=2, accounts=1, visits_per_day=4, clock=clock.epoch), limits=False)
+    monkeypatch.setenv("SOURCES__LEADFEEDER_LEGACY__EXPORT_FEEDS", "[]")
+    job = {"duckdb": DuckDbCopyJob, "postgres": PostgresParquetCopyJob}[destination]
+    load, left = job.run, [True]
+
+    def stumble(copy: Any) -> None:
+        load(copy)
+        if left and copy.job_file_info().table_name == "visit_pages":
+            left.clear()
+            raise DestinationTransientException("the connection is gone")
+
+    monkeypatch.setattr(job, "run", stumble)
+    summary = sync(Warehouse(destination, clock=clock), vendors=["leadfeeder_legacy"], clock=clock)
+    assert (summary.exit_code, left) == (0, []), summary.as_dict()
+    found = dump(Warehouse(destination, clock=clock), "leadfeeder_legacy")["visit_pages"]
+    keys = [(row["visit_id"], row["position"]) for row in found]
+    assert len(set(keys)) == len(keys) > 0
 
 
 @on_duckdb
