@@ -33,7 +33,7 @@ def begin_again(pipeline: dlt.Pipeline, load_id: str) -> None:
     for folder in (PackageStorage.COMPLETED_JOBS_FOLDER, PackageStorage.STARTED_JOBS_FOLDER, new):
         for path in packages.storage.list_folder_files(packages.get_job_state_folder_path(load_id, folder)):
             job = ParsedLoadJobFileName.parse(path)
-            if job.file_format == "sql":
+            if job.file_format in ("sql", "reference"):
                 # a merge, which follows from the rows
                 packages.storage.delete(path)
             elif folder != new:
