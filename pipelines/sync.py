@@ -18,6 +18,7 @@ from typing import Any
 
 import dlt
 import pyarrow as pa
+from dlt.common.schema.typing import LOADS_TABLE_NAME
 from dlt.destinations.exceptions import DatabaseException
 from dlt.load.exceptions import LoadClientJobRetry
 from dlt.pipeline.exceptions import PipelineStepFailed
@@ -306,7 +307,9 @@ class _Sync:
         """The vendor's pipeline as the warehouse knows it, after what a crash left behind has been loaded."""
         pipeline = self._warehouse.pipeline(self._vendor.name)
         with self._warehouse.open():
-            if pipeline.has_pending_data:
+            if pipeline.has_pending_data and self._overtaken(pipeline):
+                log.info("%s: what an earlier run had read is older than what is loaded by now", self._vendor.name)
+            elif pipeline.has_pending_data:
                 log.info("%s: loading what an earlier run had read", self._vendor.name)
                 self._finish(pipeline)
             # the positions are the warehouse's: whatever this machine remembers may be of another day
@@ -316,6 +319,15 @@ class _Sync:
             ledgers = [stream.ledger for stream in self._run.streams if stream.ledger]
             WarehouseLedger(self._warehouse, self._vendor.name).make(ledgers)
         return pipeline
+
+    def _overtaken(self, pipeline: dlt.Pipeline) -> bool:
+        """Whether another machine has loaded since the packages that a crash left behind were read."""
+        # packages are named after the second that they were begun in
+        newest = f"SELECT max(CAST(load_id AS DOUBLE PRECISION)) FROM {self._vendor.name}.{LOADS_TABLE_NAME}"  # noqa: S608
+        pending = [*pipeline.list_extracted_load_packages(), *pipeline.list_normalized_load_packages()]
+        return any(
+            loaded is not None and loaded > max(map(float, pending)) for (loaded,) in self._warehouse.query(newest)
+        )
 
     def _load(self, pipeline: dlt.Pipeline) -> None:
         for attempt in count(1):

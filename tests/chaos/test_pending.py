@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -137,6 +138,35 @@ def test_rows_staged_by_a_job_that_is_tried_again_are_loaded_once(
     found = dump(Warehouse(destination, clock=clock), "leadfeeder_legacy")["visit_pages"]
     keys = [(row["visit_id"], row["position"]) for row in found]
     assert len(set(keys)) == len(keys) > 0
+
+
+def test_rows_read_before_another_machine_loaded_are_not_loaded(
+    destination: str,
+    serve: Callable[..., Sandbox],
+    clock: FakeClock,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World(days=8, accounts=1, visits_per_day=4, clock=clock.epoch)
+    serve(world, limits=False)
+    monkeypatch.setenv("SOURCES__LEADFEEDER_LEGACY__EXPORT_FEEDS", "[]")
+    [account], old = world.accounts, world.today - timedelta(days=6)
+
+    def on(machine: str) -> VendorResult:
+        monkeypatch.setenv("DLT_DATA_DIR", str(tmp_path / machine))
+        warehouse = Warehouse(destination, clock=clock)
+        [result] = sync(warehouse, vendors=["leadfeeder_legacy"], clock=clock).vendors
+        return result
+
+    left = stumble_once(monkeypatch, PackageStorage, "complete_job", lambda _, name: name.startswith("visits."))
+    assert (on("one").exit_code, left) == (1, [])
+    world.remove_visits(account, old, 2)
+    assert on("two").exit_code == 0
+    assert on("one").exit_code == 0
+    rows = Warehouse(destination, clock=clock).query(
+        "SELECT id FROM leadfeeder_legacy.visits WHERE visit_date = %s", old
+    )
+    assert {row[0] for row in rows} == {visit.id for visit in world.visits(account, old)}
 
 
 @on_duckdb
