@@ -323,11 +323,10 @@ class _Sync:
     def _overtaken(self, pipeline: dlt.Pipeline) -> bool:
         """Whether another machine has loaded since the packages that a crash left behind were read."""
         # packages are named after the second that they were begun in
-        newest = f"SELECT max(CAST(load_id AS DOUBLE PRECISION)) FROM {self._vendor.name}.{LOADS_TABLE_NAME}"  # noqa: S608
+        loads = f"{self._vendor.name}.{LOADS_TABLE_NAME}"
+        newest = self._warehouse.query(f"SELECT max(CAST(load_id AS DOUBLE PRECISION)) FROM {loads}")  # noqa: S608
         pending = [*pipeline.list_extracted_load_packages(), *pipeline.list_normalized_load_packages()]
-        return any(
-            loaded is not None and loaded > max(map(float, pending)) for (loaded,) in self._warehouse.query(newest)
-        )
+        return any(loaded is not None and loaded > max(map(float, pending)) for (loaded,) in newest)
 
     def _load(self, pipeline: dlt.Pipeline) -> None:
         for attempt in count(1):
