@@ -96,13 +96,13 @@ class Lake:
         self._opened: dict[str, DeltaTable] = {}
         self._written: set[str] = set()
 
-    def fetch(self) -> bool:
-        """Build the file from the lake, if it is missing or somebody else has published since; whether that was so."""
+    def fetch(self) -> None:
+        """Build the file from the lake, where it is missing or somebody else has published since."""
         with self._told():
             catalog = self._open(CATALOG)
             token = _token(catalog)
             if token == self._notes().token and (token is None or self._file.exists()):
-                return False
+                return
             log.info("%s is not what this machine has left; %s is built from it", self.url, self._file)
             building = self._file.with_name(f"fetching-{self._file.name}")
             _remove(building)
@@ -111,7 +111,6 @@ class Lake:
             _remove(self._file)
             building.replace(self._file)
             self._note(Published(token, tables))
-            return True
 
     def try_out(self) -> None:
         """Write to the lake, what is there already."""

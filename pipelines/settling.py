@@ -1,5 +1,4 @@
-"""What merges cannot say, in SQL: rows that follow another table's, that have moved, that another completes, or that
-came twice."""
+"""What merges cannot say, in SQL: rows that follow another table's, that have moved, or that another completes."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -50,13 +49,6 @@ def leave(vendor: str, table: Table, moving: Moving, read: Mapping[str, Days]) -
     look = f"SELECT 1 FROM {rows}, {of} WHERE {beside} LIMIT 1"  # noqa: S608 — own names
     remove = f"DELETE FROM {rows} USING {of}, {vendor}.{moving.table} AS n WHERE {beside} AND {found}"  # noqa: S608
     return (look, values), (remove, [*values, first, last])
-
-
-def once(vendor: str, table: Table, place: str) -> str:
-    """Leave each state of a history once; `place` is what tells equal rows apart."""
-    name = f"{vendor}.{table.name}"
-    same = " AND ".join(f"a.{column} = b.{column}" for column in (*table.key, "valid_from"))
-    return f"DELETE FROM {name} AS a USING {name} AS b WHERE {same} AND a.{place} > b.{place}"  # noqa: S608 — own names
 
 
 def fill(vendor: str, table: Table, other: Table) -> list[str]:

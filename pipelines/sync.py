@@ -308,7 +308,11 @@ class _Sync:
         pipeline = self._warehouse.pipeline(self._vendor.name)
         with self._warehouse.open():
             if pipeline.has_pending_data and self._overtaken(pipeline):
-                log.info("%s: what an earlier run had read is older than what is loaded by now", self._vendor.name)
+                log.warning(
+                    "%s: what an earlier run had read and not loaded is older than what others have loaded, and "
+                    "is thrown away; if it was a backfill, ask for its days again",
+                    self._vendor.name,
+                )
             elif pipeline.has_pending_data:
                 log.info("%s: loading what an earlier run had read", self._vendor.name)
                 self._finish(pipeline)
@@ -324,9 +328,9 @@ class _Sync:
         """Whether another machine has loaded since the packages that a crash left behind were read."""
         # packages are named after the second that they were begun in
         loads = f"{self._vendor.name}.{LOADS_TABLE_NAME}"
-        newest = self._warehouse.query(f"SELECT max(CAST(load_id AS DOUBLE PRECISION)) FROM {loads}")  # noqa: S608
+        newest = self._warehouse.query(f"SELECT max(load_id) FROM {loads}")  # noqa: S608 — own names
         pending = [*pipeline.list_extracted_load_packages(), *pipeline.list_normalized_load_packages()]
-        return any(loaded is not None and loaded > max(map(float, pending)) for (loaded,) in newest)
+        return any(loaded is not None and float(loaded) > max(map(float, pending)) for (loaded,) in newest)
 
     def _load(self, pipeline: dlt.Pipeline) -> None:
         for attempt in count(1):

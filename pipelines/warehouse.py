@@ -6,13 +6,11 @@ such turn, but an index for every key that a merge looks up. A lake is a DuckDB 
 
 import logging
 import random
-import shutil
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from datetime import timedelta
 from functools import cached_property
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +27,7 @@ from sources.tables import Table
 from sources.windows import Days
 
 from .destination import first_line, resolve
-from .settling import fill, follow, leave, once
+from .settling import fill, follow, leave
 
 if TYPE_CHECKING:
     from .lake import Lake
@@ -42,7 +40,6 @@ MEMORY, MOST_MEMORY = 64, 2048
 # a commit that fails for want of memory is called a TransactionContext Error
 NO_MEMORY = ("Out of Memory", "failed to pin block", "could not allocate block")
 _FOLDERS = {"normalize": ("extracted",), "load": ("new", "normalized", "loaded")}
-_PACKAGES = ("*/normalize/extracted/*", "*/load/new/*", "*/load/normalized/*")
 
 
 class WarehouseError(TerminalError):
@@ -189,10 +186,8 @@ class Warehouse:
         if self._lake is None or self._fetched:
             return
         with self._alone(self._load_lock):
-            if not self._fetched and self._lake.fetch():
-                # packages that were read before what is there now would put it back
-                for package in chain.from_iterable(map(self.working_dir.glob, _PACKAGES)):
-                    shutil.rmtree(package)
+            if not self._fetched:
+                self._lake.fetch()
             self._fetched = True
 
     @contextmanager
@@ -317,7 +312,6 @@ class Warehouse:
     ) -> None:
         """What merges cannot say: rows that follow another table's newest row, that moved, or that another completes.
 
-        And what dlt's scd2 lets pass: a run that was killed may have staged a state, which the next one stages again.
         `reread` are days that were read although later ones were loaded before, `read` all that were, by table and
         account.
         """
@@ -336,8 +330,6 @@ class Warehouse:
                     other = next((t for t in tables if t.name == table.filled_by), None)
                     for statement in fill(vendor, table, other) if other else ():
                         client.execute_sql(statement)
-                if table.history:
-                    client.execute_sql(once(vendor, table, {"duckdb": "rowid", "postgres": "ctid"}[self.engine]))
 
     @contextmanager
     def _held(self, deadline: float) -> Iterator[SqlClientBase[Any]]:

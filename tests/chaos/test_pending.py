@@ -11,6 +11,7 @@ from typing import Any
 
 import psycopg2
 import pytest
+from dlt.common.destination.client import RunnableLoadJob
 from dlt.common.destination.exceptions import DestinationTerminalException, DestinationTransientException
 from dlt.common.storages import FileStorage, LoadStorage
 from dlt.common.storages.load_package import PackageStorage
@@ -45,20 +46,28 @@ def stumble_once(patch: pytest.MonkeyPatch, owner: type, name: str, when: Callab
     return left
 
 
+def fail_once_done(patch: pytest.MonkeyPatch, job: Any, table: str, error: Exception) -> list[bool]:
+    """A job of dlt's fails when all is done, the first time for this table; the list is empty then."""
+    run = job.run
+    left = [True]
+
+    def stumble(self: RunnableLoadJob) -> None:
+        run(self)
+        if left and self.job_file_info().table_name == table:
+            left.clear()
+            raise error
+
+    patch.setattr(job, "run", stumble)
+    return left
+
+
 def test_state_written_and_not_noted(
     destination: str, serve: Callable[..., Sandbox], clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     serve(World(days=2, accounts=1, visits_per_day=2, clock=clock.epoch))
-    load = InsertValuesLoadJob.run
-    left = [True]
-
-    def stumble(job: InsertValuesLoadJob) -> None:
-        load(job)
-        if left and job.job_file_info().table_name == "_dlt_pipeline_state":
-            left.clear()
-            raise DestinationTerminalException("the power is gone")
-
-    monkeypatch.setattr(InsertValuesLoadJob, "run", stumble)
+    left = fail_once_done(
+        monkeypatch, InsertValuesLoadJob, "_dlt_pipeline_state", DestinationTerminalException("the power is gone")
+    )
     first = sync(Warehouse(destination, clock=clock), vendors=[VENDOR], clock=clock)
     assert (first.exit_code, left) == (1, [])
     again = sync(Warehouse(destination, clock=clock), vendors=[VENDOR], clock=clock)
@@ -85,13 +94,23 @@ def test_state_written_and_noted_and_not_put_away(
     assert len(written) == 1
     again = sync(Warehouse(destination, clock=clock), vendors=[VENDOR], clock=clock)
     assert again.exit_code == 0, again.as_dict()
-    # what it says is not forgotten: dlt would not write it again
+    # what it says is there, and once
     kept = warehouse.query(f"SELECT _dlt_load_id FROM {VENDOR}._dlt_pipeline_state ORDER BY version")
     assert kept[:1] == written
 
 
 @pytest.mark.parametrize("noted", [False, True])
+@pytest.mark.parametrize(
+    ("vendor", "table", "key"),
+    [
+        ("leadfeeder_legacy", "visit_pages", ("visit_id", "position")),
+        ("leadsie", "connection_status_history", ("connection_id", "asset_type", "asset_id")),
+    ],
+)
 def test_rows_staged_and_not_noted_are_loaded_once(
+    vendor: str,
+    table: str,
+    key: tuple[str, ...],
     noted: bool,
     destination: str,
     serve: Callable[..., Sandbox],
@@ -100,39 +119,31 @@ def test_rows_staged_and_not_noted_are_loaded_once(
 ) -> None:
     serve(World(days=8, accounts=1, visits_per_day=4, clock=clock.epoch), limits=False)
     monkeypatch.setenv("SOURCES__LEADFEEDER_LEGACY__EXPORT_FEEDS", "[]")
-    left = stumble_once(monkeypatch, PackageStorage, "complete_job", lambda _, name: name.startswith("visit_pages."))
+    left = stumble_once(monkeypatch, PackageStorage, "complete_job", lambda _, name: name.startswith(f"{table}."))
     warehouse = Warehouse(destination, clock=clock)
-    first = sync(warehouse, vendors=["leadfeeder_legacy"], clock=clock)
+    first = sync(warehouse, vendors=[vendor], clock=clock)
     assert (first.exit_code, left) == (1, [])
-    [note] = warehouse.working_dir.rglob(".pending_transitions/visit_pages.*")
+    [note] = warehouse.working_dir.rglob(f".pending_transitions/{table}.*")
     if not noted:
         note.unlink()
-    again = sync(Warehouse(destination, clock=clock), vendors=["leadfeeder_legacy"], clock=clock)
+    again = sync(Warehouse(destination, clock=clock), vendors=[vendor], clock=clock)
     assert again.exit_code == 0, again.as_dict()
-    found = dump(Warehouse(destination, clock=clock), "leadfeeder_legacy")
-    for name, key in (("visits", ("id",)), ("visit_pages", ("visit_id", "position"))):
-        keys = [tuple(row[column] for column in key) for row in found[name]]
-        assert len(set(keys)) == len(keys) > 0
+    keys = [tuple(row[column] for column in key) for row in dump(warehouse, vendor)[table]]
+    assert len(set(keys)) == len(keys) > 0
 
 
 def test_rows_staged_by_a_job_that_is_tried_again_are_loaded_once(
     destination: str, serve: Callable[..., Sandbox], clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As where the connection is lost when the database has committed."""
-    monkeypatch.delenv("LOAD__RAISE_ON_MAX_RETRIES", raising=False)
+    # unset, and unset again afterwards
+    monkeypatch.setenv("LOAD__RAISE_ON_MAX_RETRIES", "")
+    monkeypatch.delenv("LOAD__RAISE_ON_MAX_RETRIES")
     set_up()
     serve(World(days=2, accounts=1, visits_per_day=4, clock=clock.epoch), limits=False)
     monkeypatch.setenv("SOURCES__LEADFEEDER_LEGACY__EXPORT_FEEDS", "[]")
-    job = {"duckdb": DuckDbCopyJob, "postgres": PostgresParquetCopyJob}[destination]
-    load, left = job.run, [True]
-
-    def stumble(copy: Any) -> None:
-        load(copy)
-        if left and copy.job_file_info().table_name == "visit_pages":
-            left.clear()
-            raise DestinationTransientException("the connection is gone")
-
-    monkeypatch.setattr(job, "run", stumble)
+    job: Any = {"duckdb": DuckDbCopyJob, "postgres": PostgresParquetCopyJob}[destination]
+    left = fail_once_done(monkeypatch, job, "visit_pages", DestinationTransientException("the connection is gone"))
     summary = sync(Warehouse(destination, clock=clock), vendors=["leadfeeder_legacy"], clock=clock)
     assert (summary.exit_code, left) == (0, []), summary.as_dict()
     found = dump(Warehouse(destination, clock=clock), "leadfeeder_legacy")["visit_pages"]
