@@ -8,8 +8,6 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from dlt.destinations.impl.duckdb.duck import DuckDbCopyJob
-from dlt.destinations.impl.postgres.postgres import PostgresParquetCopyJob
 
 from pipelines.sync import Summary
 from pipelines.warehouse import Warehouse
@@ -23,7 +21,6 @@ from .documented import NEWER, OLDER, Documented
 Run = Callable[..., Summary]
 duckdb_only = pytest.mark.parametrize("destination", ["duckdb"])
 
-JOBS: dict[str, Any] = {"duckdb": DuckDbCopyJob, "postgres": PostgresParquetCopyJob}
 ONE, TWO = connection_id(OLDER), connection_id(NEWER)
 GRANTED, REFUSED = datetime(2026, 3, 1, 10, tzinfo=UTC), datetime(2026, 3, 2, 7, 30, tzinfo=UTC)
 INVITED = datetime(2026, 3, 3, 8, 0, 0, 123_000, tzinfo=UTC)
@@ -189,21 +186,6 @@ def test_the_history_tells_when_it_broke_and_when_it_came_back(
     rows = rows_of(warehouse, "leadsie", "connection_status_history")
     assert len(rows) == len(HISTORY) + 2
     assert all(row["valid_to"] for row in rows)
-
-
-def test_a_state_that_a_killed_run_has_staged_already_is_there_once(
-    vendor: Documented, run: Run, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # killed between the copy into the staging table and the note that it was made, a run is followed by a second copy
-    copy_once = JOBS[warehouse.name].run
-    monkeypatch.setattr(JOBS[warehouse.name], "run", lambda job: (copy_once(job), copy_once(job)))
-    vendor.shows(OLDER, NEWER)
-
-    run()
-
-    assert rows_of(warehouse, "leadsie", "connections") == in_order(CONNECTIONS)
-    assert rows_of(warehouse, "leadsie", "connection_assets") == in_order(ASSETS)
-    assert history(warehouse) == in_order(HISTORY)
 
 
 @duckdb_only
