@@ -118,17 +118,17 @@ class Lake:
             self._commit(self._catalog(), self._notes().tables)
 
     def publish(self, connection: duckdb.DuckDBPyConnection, names: Iterable[str], *, tidy: bool) -> None:
-        """Write what has changed in these schemas, or tables with their schema.
+        """Write what has changed in these schemas, or tables with their schema, which a connection to the file reads.
 
         With `tidy`, files that no table has needed for a week are deleted where this process has written.
         """
-        with self._told(), closing(connection.cursor()) as cursor:
-            cursor.execute("SET TimeZone = 'UTC'")
+        with self._told():
+            connection.execute("SET TimeZone = 'UTC'")
             catalog, noted = self._catalog(), self._notes().tables
             tables = dict(noted)
-            here = {table.name: table for table in _tables(cursor, list(names))}
+            here = {table.name: table for table in _tables(connection, list(names))}
             for name, table in here.items():
-                tables[name] = self._mirror(cursor, table, noted.get(name))
+                tables[name] = self._mirror(connection, table, noted.get(name))
             for name in [name for name in noted if _among(name, names) and name not in here]:
                 self._empty(name)
                 del tables[name]

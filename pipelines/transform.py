@@ -96,7 +96,8 @@ def transform(warehouse: Warehouse, *, full_refresh: bool = False) -> Transforme
     work, and WarehouseError where there is no connection.
     """
     require_models(warehouse)
-    with warehouse.vendor_lock("transform"), warehouse.open(), profiles(warehouse) as folder:
+    # dbt, in this process, opens the file as well
+    with warehouse.vendor_lock("transform"), warehouse.open(shared=True), profiles(warehouse) as folder:
         built = _Dbt(warehouse, folder).build(full_refresh)
         warehouse.publish(*SCHEMAS, tidy=True)
         return built

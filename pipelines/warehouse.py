@@ -27,6 +27,8 @@ from sources.tables import Table
 from sources.windows import Days
 
 from .destination import first_line, resolve
+from .instances import sharing
+from .sessions import keeping
 from .settling import fill, follow, leave
 
 if TYPE_CHECKING:
@@ -137,15 +139,16 @@ class Warehouse:
             raise busy from None
 
     @contextmanager
-    def open(self) -> Iterator[SqlClientBase[Any]]:
+    def open(self, *, shared: bool = False) -> Iterator[SqlClientBase[Any]]:
         """The warehouse, open for writing by this thread: in DuckDB nobody else has it meanwhile.
 
-        A thread that has it open gets the same connection again.
+        A thread that has it open gets the same connection again. With `shared`, others in this process may open the
+        file, too.
         """
         if (client := getattr(self._mine, "client", None)) is not None:
             yield client
             return
-        with self._turn_of_mine() as client:
+        with sharing(self.place.path) if shared else nullcontext(), self._turn_of_mine() as client:
             self._mine.client = client
             try:
                 yield client
@@ -166,7 +169,7 @@ class Warehouse:
     @contextmanager
     def _turn_of_mine(self) -> Iterator[SqlClientBase[Any]]:
         if self.engine != "duckdb":
-            with self.connect() as client:
+            with keeping(), self.connect() as client:
                 yield client
             return
         with self._in_line() as deadline, self._held(deadline) as client:
@@ -254,10 +257,11 @@ class Warehouse:
         """
         if self._lake is None:
             return
-        with self.open() as client:
+        with self.open():
             while True:
                 try:
-                    self._lake.publish(client.native_connection, names, tidy=tidy)
+                    with self.connect() as reader:
+                        self._lake.publish(reader.native_connection, names, tidy=tidy)
                     return
                 except (WarehouseError, duckdb.Error) as error:
                     if not self.allow_more_memory(error):
