@@ -1,0 +1,95 @@
+"""PostgreSQL's connections that are kept for the next who opens one, and nobody notices."""
+
+from collections.abc import Iterator
+from contextlib import closing
+
+import psycopg2
+import pytest
+from adbc_driver_manager import dbapi
+
+from pipelines.sync import sync
+from pipelines.warehouse import Warehouse
+from sandbox import Sandbox
+from tests.conftest import FakeClock
+from tests.reading import rows_of
+
+OTHERS = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+
+
+@pytest.fixture
+def warehouse(postgres: str, clock: FakeClock) -> Warehouse:
+    return Warehouse("postgres", clock=clock)
+
+
+@pytest.fixture
+def watcher(postgres: str) -> Iterator[psycopg2.extensions.connection]:
+    with closing(psycopg2.connect(postgres)) as connection:
+        connection.autocommit = True
+        yield connection
+
+
+def sessions(watcher: psycopg2.extensions.connection) -> set[int]:
+    with watcher.cursor() as cursor:
+        cursor.execute(OTHERS)
+        return {pid for (pid,) in cursor}
+
+
+def mine(warehouse: Warehouse) -> int:
+    with warehouse.connect() as client:
+        [(pid,)] = client.execute_sql("SELECT pg_backend_pid()") or []
+        return int(pid)
+
+
+def test_a_session_is_kept_while_the_warehouse_is_open(
+    warehouse: Warehouse, watcher: psycopg2.extensions.connection
+) -> None:
+    with warehouse.open():
+        assert len({mine(warehouse) for _ in range(5)}) == 1
+        assert len(sessions(watcher)) == 2
+    assert not sessions(watcher)
+    first, second = mine(warehouse), mine(warehouse)
+    assert first != second
+
+
+def test_the_next_finds_nothing_of_the_last(warehouse: Warehouse) -> None:
+    with warehouse.open():
+        with warehouse.connect() as client:
+            client.execute_sql("CREATE TEMPORARY TABLE t (n INT)")
+            client.execute_sql("SET TimeZone = 'Asia/Tokyo'")
+            client.execute_sql("SELECT pg_advisory_lock(1)")
+            path = client.execute_sql("SHOW search_path")
+            [(last,)] = client.execute_sql("SELECT pg_backend_pid()") or []
+        with warehouse.connect() as client:
+            assert client.execute_sql("SELECT pg_backend_pid()") == [(last,)]
+            assert client.execute_sql("SELECT to_regclass('t')") == [(None,)]
+            assert client.execute_sql("SHOW TimeZone") != [("Asia/Tokyo",)]
+            assert client.execute_sql("SHOW search_path") == path
+            assert client.execute_sql("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == [(0,)]
+
+
+def test_a_session_that_the_server_has_ended_is_not_handed_out(
+    warehouse: Warehouse, watcher: psycopg2.extensions.connection
+) -> None:
+    with warehouse.open():
+        ended = mine(warehouse)
+        watcher.cursor().execute("SELECT pg_terminate_backend(%s)", (ended,))
+        assert mine(warehouse) != ended
+
+
+def test_rows_of_all_tables_go_through_few_connections(
+    warehouse: Warehouse,
+    watcher: psycopg2.extensions.connection,
+    serve: object,
+    clock: FakeClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sandbox: Sandbox = serve()  # type: ignore[operator]
+    assert sandbox
+    made = []
+    connect = dbapi.connect
+    monkeypatch.setattr(dbapi, "connect", lambda **how: (made.append(how), connect(**how))[1])
+    assert sync(warehouse, vendors=["leadfeeder_legacy"], clock=clock).exit_code == 0
+    # two for each piece: one with all streams, and what the exports bring
+    assert 1 <= len(made) <= 4
+    assert rows_of(warehouse, "leadfeeder_legacy", "visits")
+    assert not sessions(watcher)
