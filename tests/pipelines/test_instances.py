@@ -5,6 +5,7 @@ import sys
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
+from unittest.mock import Mock
 
 import duckdb
 import pytest
@@ -25,9 +26,8 @@ def another_process_can_write(path: Path) -> bool:
 
 def test_one_instance_is_made_for_many_openings(house: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(instances, "_spare", [])
-    made = []
-    connect = duckdb.connect
-    monkeypatch.setattr(duckdb, "connect", lambda *where, **how: (made.append(where), connect(*where, **how))[1])
+    connect = Mock(wraps=duckdb.connect)
+    monkeypatch.setattr(duckdb, "connect", connect)
     for name in ("one", "two"):
         for _ in range(5):
             warehouse = at(house / f"{name}.duckdb", clock)
@@ -36,7 +36,7 @@ def test_one_instance_is_made_for_many_openings(house: Path, clock: FakeClock, m
                 with warehouse.connect() as client:
                     client.execute_sql("CREATE TABLE IF NOT EXISTS t (n INT)")
                 assert warehouse.query("SELECT count(*) FROM t") == [(0,)]
-    assert made == [(":memory:",)]
+    connect.assert_called_once_with(":memory:")
 
 
 def test_the_file_is_free_as_soon_as_it_is_closed(house: Path, clock: FakeClock) -> None:
