@@ -115,8 +115,15 @@ def resolve(destination: str, path: Path | None = None) -> tuple[Any, Place]:
 
 def _in_file(path: Path) -> Any:
     """dlt's destination for a DuckDB file."""
-    # dlt would merge without one: days whose new rows cannot be written would lose their old ones
-    return remembering(dlt.destinations.duckdb(DuckDbCredentials(str(path)), supports_transactions=True))
+    return remembering(
+        dlt.destinations.duckdb(
+            DuckDbCredentials(str(path)),
+            # dlt would merge without one: days whose new rows cannot be written would lose their old ones
+            supports_transactions=True,
+            # each job has all cores; side by side they only fight for memory
+            loader_parallelism_strategy="sequential",
+        )
+    )
 
 
 def _lake() -> Bucket:

@@ -4,6 +4,7 @@ To make one takes ten times longer than to attach a file to one that is there. T
 let go of, when dlt says so.
 """
 
+import logging
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,6 +15,8 @@ import duckdb
 from dlt.destinations.impl.duckdb import configuration
 from dlt.destinations.impl.duckdb.configuration import DuckDbBaseCredentials
 
+log = logging.getLogger(__name__)
+
 
 class _Instance:
     """An instance, and the one file that is attached to it, under the name that DuckDB gives it."""
@@ -23,6 +26,7 @@ class _Instance:
         self._settings: dict[str, Any] = {}
         self.name = ""
         self.users = 0
+        self.is_sound = True
 
     def attach(self, path: str, *, read_only: bool) -> None:
         # without a name of ours, it is the one that views in the file know it by
@@ -49,7 +53,13 @@ class _Instance:
         return cursor
 
     def detach(self) -> None:
+        """Write the file out, and let go of it."""
         self._connection.execute(f"DETACH {_quoted(self.name)}")
+
+    def abandon(self) -> None:
+        """Let go of the file as a process that is killed does: what was committed stands in its log."""
+        self._connection.execute("PRAGMA disable_checkpoint_on_shutdown")
+        self._connection.close()
 
     def close(self) -> None:
         self._connection.close()
@@ -69,6 +79,13 @@ def sharing(path: Path | None) -> Iterator[None]:
         yield
     finally:
         _shared.remove(str(path))
+
+
+def distrust(path: Path | None) -> None:
+    """Have nothing that an instance believes of a file be written to it, and another one be used from its end on."""
+    with _turn:
+        if (instance := _attached.get(str(path))) is not None:
+            instance.is_sound = False
 
 
 class _Pool(configuration.DuckDbConnectionPool):
@@ -138,12 +155,17 @@ def _let_go(credentials: DuckDbBaseCredentials, instance: _Instance) -> None:
         if instance.users:
             return
         del _attached[credentials._conn_str()]
+        if not instance.is_sound:
+            instance.abandon()
+            return
         try:
             instance.detach()
-        except duckdb.Error:
+        except duckdb.Error as error:
+            # what was committed stands beside the file, and is taken in when it is opened next
+            log.info("%s: %s", credentials._conn_str(), error)
             instance.close()
-            raise
-        _spare.append(instance)
+        else:
+            _spare.append(instance)
 
 
 def _quoted(name: str) -> str:

@@ -27,7 +27,7 @@ from sources.tables import Table
 from sources.windows import Days
 
 from .destination import first_line, resolve
-from .instances import sharing
+from .instances import distrust, sharing
 from .sessions import keeping
 from .settling import fill, follow, leave
 
@@ -40,7 +40,7 @@ OPS = "ops"
 # megabytes; DuckDB spills to disk beyond them, and is given more where it cannot
 MEMORY, MOST_MEMORY = 64, 2048
 # a commit that fails for want of memory is called a TransactionContext Error
-NO_MEMORY = ("Out of Memory", "failed to pin block", "could not allocate block")
+NO_MEMORY = ("Out of Memory", "failed to pin block", "could not allocate block", "database has been invalidated")
 _FOLDERS = {"normalize": ("extracted",), "load": ("new", "normalized", "loaded")}
 
 
@@ -232,13 +232,20 @@ class Warehouse:
         self.__dict__.pop("_model_client", None)
         log.info("DuckDB needs more than %s MB for this load; it is given %s", self._memory // 2, self._memory)
         if (client := getattr(self._mine, "client", None)) is not None:
-            # whoever has it open already
-            client.execute_sql(f"SET GLOBAL memory_limit = '{self._memory}MB'")
+            # DuckDB that has run out of memory may forget rows that were committed (decision 12)
+            distrust(self.place.path)
+            client.close_connection()
+            client.credentials.global_config = self._settings
+            client.open_connection()
         return True
 
     def _give_memory(self, megabytes: int) -> None:
         self._memory = megabytes
-        self.destination.config_params["credentials"].global_config = {"memory_limit": f"{megabytes}MB"}
+        self.destination.config_params["credentials"].global_config = self._settings
+
+    @property
+    def _settings(self) -> dict[str, str]:
+        return {"memory_limit": f"{self._memory}MB"}
 
     def prepare(self) -> None:
         """Make the loader's schema; raises WarehouseError where nothing can be written."""

@@ -1,13 +1,17 @@
 """DuckDB is held to little memory, and a load that needs more is given more."""
 
 import logging
+import time
 from collections.abc import Callable
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
+from dlt.common.destination.client import RunnableLoadJob
 from dlt.destinations.exceptions import DatabaseTransientException
 
+from pipelines import instances
 from pipelines import warehouse as room
 from pipelines.sync import sync
 from pipelines.warehouse import Warehouse
@@ -64,3 +68,52 @@ def test_settling_that_needs_more_memory_gets_it(
     summary = sync(Warehouse("duckdb", clock=clock), vendors=["leadsie"], clock=clock)
     assert summary.exit_code == 0, summary.as_dict()
     assert len(set(limits)) == 2
+
+
+def test_tables_are_loaded_one_after_another(
+    serve: Callable[..., Sandbox], clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serve(World(days=2, accounts=1, visits_per_day=2, clock=clock.epoch), limits=False)
+    run = RunnableLoadJob.run_managed
+    at_work: list[str] = []
+    together: list[int] = []
+
+    def watched(job: RunnableLoadJob, *arguments: Any, **named: Any) -> None:
+        at_work.append(job.file_name())
+        together.append(len(at_work))
+        # whoever may work beside it has the time to begin
+        time.sleep(0.005)
+        run(job, *arguments, **named)
+        at_work.remove(job.file_name())
+
+    monkeypatch.setattr(RunnableLoadJob, "run_managed", watched)
+    assert sync(Warehouse("duckdb", clock=clock), vendors=["leadsie"], clock=clock).exit_code == 0
+    assert len(together) > 5
+    assert set(together) == {1}
+
+
+def test_an_instance_that_ran_out_of_memory_writes_nothing_more(
+    house: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was committed is there all the same, and the next instance has its limit and no more than its own."""
+    written: list[object] = []
+    detach = instances._Instance.detach
+
+    def noted(each: instances._Instance) -> None:
+        written.append(each)
+        detach(each)
+
+    monkeypatch.setattr(instances._Instance, "detach", noted)
+    warehouse = Warehouse("duckdb", clock=clock, path=house / "leadhouse.duckdb")
+    with warehouse.open() as client:
+        client.execute_sql("CREATE TABLE t AS SELECT range AS n FROM range(5000)")
+        [ran_out] = instances._attached.values()
+        assert warehouse.allow_more_memory(RuntimeError("Out of Memory Error: failed to pin block"))
+        assert not written
+        [other] = instances._attached.values()
+        assert other is not ran_out
+        ask = "SELECT count(*), current_setting('memory_limit') FROM t"
+        assert client.execute_sql(ask) == warehouse.query(ask) == [(5000, "122.0 MiB")]
+    assert written == [other]
+    assert ran_out not in instances._spare
+    assert warehouse.query("SELECT count(*) FROM t") == [(5000,)]
