@@ -7,7 +7,7 @@ let go of, when dlt says so.
 import logging
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +58,9 @@ class _Instance:
 
     def abandon(self) -> None:
         """Let go of the file as a process that is killed does: what was committed stands in its log."""
-        self._connection.execute("PRAGMA disable_checkpoint_on_shutdown")
+        with suppress(duckdb.Error):
+            # one that DuckDB has given up itself takes no more statements, and writes nothing either
+            self._connection.execute("PRAGMA disable_checkpoint_on_shutdown")
         self._connection.close()
 
     def close(self) -> None:
