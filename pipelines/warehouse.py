@@ -7,7 +7,7 @@ such turn, but an index for every key that a merge looks up. A lake is a DuckDB 
 import logging
 import random
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from datetime import timedelta
 from functools import cached_property
@@ -209,8 +209,15 @@ class Warehouse:
     @contextmanager
     def connect(self) -> Iterator[SqlClientBase[Any]]:
         """A connection of its own; raises WarehouseError where there is none to be had."""
+        client = self._connected(self._client)
         try:
-            client = self._client()
+            yield client
+        finally:
+            client.close_connection()
+
+    def _connected(self, make: Callable[[], SqlClientBase[Any]]) -> SqlClientBase[Any]:
+        try:
+            client = make()
             client.open_connection()
         except Exception as error:  # whatever the database's own driver raises
             raise WarehouseError(
@@ -219,25 +226,25 @@ class Warehouse:
                 if self._lake
                 else f"check destination.{self.name}.credentials",
             ) from error
-        try:
-            yield client
-        finally:
-            client.close_connection()
+        return client
 
     def allow_more_memory(self, error: BaseException) -> bool:
         """Whether what failed for want of memory may be tried again, with more of it."""
-        if self.engine != "duckdb" or not any(sign in str(error) for sign in NO_MEMORY) or self._memory >= MOST_MEMORY:
+        if self.engine != "duckdb" or not any(sign in str(error) for sign in NO_MEMORY):
             return False
-        self._give_memory(2 * self._memory)
-        self.__dict__.pop("_model_client", None)
-        log.info("DuckDB needs more than %s MB for this load; it is given %s", self._memory // 2, self._memory)
+        there_is_more = self._memory < MOST_MEMORY
+        if there_is_more:
+            self._give_memory(2 * self._memory)
+            self.__dict__.pop("_model_client", None)
+            log.info("DuckDB needs more than %s MB for this load; it is given %s", self._memory // 2, self._memory)
         if (client := getattr(self._mine, "client", None)) is not None:
             # DuckDB that has run out of memory may forget rows that were committed (decision 12)
             distrust(self.place.path)
             client.close_connection()
             client.credentials.global_config = self._settings
-            client.open_connection()
-        return True
+            # somebody who reads it may have been quicker
+            self._when_free(lambda: self._connected(lambda: client), self._clock.monotonic() + self._max_wait)
+        return there_is_more
 
     def _give_memory(self, megabytes: int) -> None:
         self._memory = megabytes
@@ -346,24 +353,25 @@ class Warehouse:
     def _held(self, deadline: float) -> Iterator[SqlClientBase[Any]]:
         """The DuckDB file, as soon as no other process has it open."""
         with ExitStack() as stack:
-            client = None
-            told = False
-            while client is None:
-                try:
-                    client = stack.enter_context(self.connect())
-                except WarehouseError as error:
-                    if "lock on file" not in str(error):
-                        raise
-                    if self._clock.monotonic() >= deadline:
-                        raise WarehouseError(
-                            f"{self.place.path} is held by another program for longer than this run may wait",
-                            remedy="close the notebook or shell that has it open, or allow more with --max-wait",
-                        ) from None
-                    if not told:
-                        log.info("%s is held by another program; waiting for it", self.place.path)
-                        told = True
-                    self._clock.sleep(random.uniform(0.2, 1.0))  # noqa: S311 — spreads waiters, hides nothing
-            yield client
+            yield self._when_free(lambda: stack.enter_context(self.connect()), deadline)
+
+    def _when_free(self, connect: Callable[[], SqlClientBase[Any]], deadline: float) -> SqlClientBase[Any]:
+        told = False
+        while True:
+            try:
+                return connect()
+            except WarehouseError as error:
+                if "lock on file" not in str(error):
+                    raise
+                if self._clock.monotonic() >= deadline:
+                    raise WarehouseError(
+                        f"{self.place.path} is held by another program for longer than this run may wait",
+                        remedy="close the notebook or shell that has it open, or allow more with --max-wait",
+                    ) from None
+                if not told:
+                    log.info("%s is held by another program; waiting for it", self.place.path)
+                    told = True
+                self._clock.sleep(random.uniform(0.2, 1.0))  # noqa: S311 — spreads waiters, hides nothing
 
     def _lock_file(self, name: str) -> Path:
         if self.place.path is None:

@@ -14,7 +14,7 @@ from dlt.destinations.exceptions import DatabaseTransientException
 from pipelines import instances
 from pipelines import warehouse as room
 from pipelines.sync import sync
-from pipelines.warehouse import Warehouse
+from pipelines.warehouse import Warehouse, WarehouseError
 from sandbox import Sandbox, World
 from sources.streams import Asked
 from sources.windows import Days
@@ -92,10 +92,12 @@ def test_tables_are_loaded_one_after_another(
     assert set(together) == {1}
 
 
+@pytest.mark.parametrize(("most", "limit"), [(2048, "122.0 MiB"), (64, "61.0 MiB")])
 def test_an_instance_that_ran_out_of_memory_writes_nothing_more(
-    house: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+    most: int, limit: str, house: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What was committed is there all the same, and the next instance has its limit and no more than its own."""
+    """What was committed is there all the same, and the next instance has the new limit, if there is more to give."""
+    monkeypatch.setattr(room, "MOST_MEMORY", most)
     written: list[object] = []
     detach = instances._Instance.detach
 
@@ -108,12 +110,30 @@ def test_an_instance_that_ran_out_of_memory_writes_nothing_more(
     with warehouse.open() as client:
         client.execute_sql("CREATE TABLE t AS SELECT range AS n FROM range(5000)")
         [ran_out] = instances._attached.values()
-        assert warehouse.allow_more_memory(RuntimeError("Out of Memory Error: failed to pin block"))
+        given = warehouse.allow_more_memory(RuntimeError("Out of Memory Error: failed to pin block"))
+        assert given == (most > 64)
         assert not written
         [other] = instances._attached.values()
         assert other is not ran_out
         ask = "SELECT count(*), current_setting('memory_limit') FROM t"
-        assert client.execute_sql(ask) == warehouse.query(ask) == [(5000, "122.0 MiB")]
+        assert client.execute_sql(ask) == warehouse.query(ask) == [(5000, limit)]
     assert written == [other]
     assert ran_out not in instances._spare
     assert warehouse.query("SELECT count(*) FROM t") == [(5000,)]
+
+
+def test_whoever_reads_just_then_is_waited_for(clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    warehouse = Warehouse("duckdb", clock=clock)
+    connected = Warehouse._connected
+    readers = [WarehouseError("Could not set lock on file")]
+
+    def held_at_first(house: Warehouse, make: Any) -> Any:
+        if readers:
+            raise readers.pop()
+        return connected(house, make)
+
+    with warehouse.open():
+        monkeypatch.setattr(Warehouse, "_connected", held_at_first)
+        assert warehouse.allow_more_memory(RuntimeError("Out of Memory Error: failed to pin block"))
+        assert len(clock.slept) == 1
+        assert warehouse.query("SELECT 1") == [(1,)]
