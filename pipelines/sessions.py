@@ -80,9 +80,8 @@ def _open_session(client: Psycopg2SqlClient) -> Any:
 def _close_session(client: Psycopg2SqlClient) -> None:
     if (connection := client._conn) is not None and _at_work:
         try:
-            # temporary tables, locks: what the end of a session would let go of
+            # psycopg2 discards all that the end of a session would let go of: temporary tables, locks
             client._reset_connection()
-            connection.cursor().execute("DISCARD ALL")
         except psycopg2.Error:
             pass
         else:

@@ -108,8 +108,10 @@ def test_whoever_only_reads_writes_nothing_and_settings_are_those_of_the_file(ho
     assert at(path, clock).query(ask) == [("61.0 MiB", "UTC")]
     path.unlink()
     path.mkdir()
+    spare = list(instances._spare)
     with pytest.raises(WarehouseError, match="cannot be opened"):
         at(path, clock).query(ask)
     # the instance is none the worse for it
+    assert instances._spare == spare
     path.rmdir()
     assert at(path, clock).query("SELECT 1") == [(1,)]
