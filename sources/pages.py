@@ -61,15 +61,17 @@ def walk(
     pool: Executor,
     ahead: int,
     ceiling: int | None = None,
+    first: Page | None = None,
     identify: Callable[[Any], Any] = lambda item: str(item["id"]),
 ) -> Iterator[Page]:
     """Yield the pages of one window, each row once; restarts are the caller's (`settled`).
 
-    `ceiling` is the number of pages up to which the vendor shows a window whole. Raises CeilingError, before any page
-    past it is asked for, where there are more or where the last one that may be shown is full; AnswerError where
-    pages repeat or rows went missing while they were read, CountError where the vendor counts others than it shows.
+    `ceiling` is the number of pages up to which the vendor shows a window whole; `first` is page 1, where it has been
+    fetched already. Raises CeilingError, before any page past the ceiling is asked for, where there are more or where
+    the last one that may be shown is full; AnswerError where pages repeat or rows went missing while they were read,
+    CountError where the vendor counts others than it shows.
     """
-    first = fetch(1)
+    first = first or fetch(1)
     pages = first.last
     held: dict[int, Page] = {1: first}
     if ceiling is not None and pages is not None and pages >= ceiling:

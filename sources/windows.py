@@ -103,6 +103,16 @@ def cover(days: Days, zone: ZoneInfo | None) -> Days:
     return Days(min(days.first, start.date()), max(days.last, last))
 
 
+def beside(days: Days, wide: Days) -> list[Days]:
+    """What of `wide` lies before `days`, and what after them."""
+    found = []
+    if wide.first < days.first:
+        found.append(Days(wide.first, days.first - ONE_DAY))
+    if days.last < wide.last:
+        found.append(Days(days.last + ONE_DAY, wide.last))
+    return found
+
+
 Unit = Literal["month", "week", "day"]
 
 

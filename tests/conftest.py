@@ -82,8 +82,9 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_unconfigure() -> None:
-    # DuckDB complains at the end of what is never let go of
+    # DuckDB complains at the end of what is never let go of; hypothesis's callback keeps the last collection from it
     gc.unfreeze()
+    gc.callbacks.clear()
 
 
 @pytest.fixture

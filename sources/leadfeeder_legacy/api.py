@@ -84,9 +84,17 @@ class Api:
         return self._session.ahead
 
     def pages(
-        self, endpoint: Endpoint, account: Account, days: Days, meter: Meter, *, ceiling: bool, ahead: int
+        self,
+        endpoint: Endpoint,
+        account: Account,
+        days: Days,
+        meter: Meter,
+        *,
+        ceiling: bool,
+        ahead: int,
+        first: Page | None = None,
     ) -> Iterator[Page]:
-        """The pages of a window, each row once, `ahead` of them side by side.
+        """The pages of a window, each row once, `ahead` of them side by side; the `first` may be there already.
 
         With `ceiling`, raises CeilingError before more than 10,000 rows are read; without, an undocumented ceiling
         that shows itself past them raises it as well.
@@ -109,6 +117,7 @@ class Api:
             pool=self._session.pool,
             ahead=ahead,
             ceiling=CEILING_PAGES if ceiling else None,
+            first=first,
         )
 
     def page(self, endpoint: Endpoint, account: Account, days: Days, meter: Meter, number: int = 1) -> Page:

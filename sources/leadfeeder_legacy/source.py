@@ -22,9 +22,10 @@ from ..session import Meter, Session
 from ..settings import VendorSettings, listed, positive, resolve, scope, shared, span
 from ..streams import Account, Asked, Batch, Slice, Stream
 from ..tables import Table, concat, within
-from ..windows import Days, Unit, cover
+from ..windows import Days, Unit
 from . import api, exports, tables
 from .api import Api
+from .visits import Visits
 
 VENDOR = "leadfeeder_legacy"
 # answers that may be waited for at once: the documented rate is kept up to answers of ten seconds
@@ -90,7 +91,8 @@ def open_run(
         timeout=found.request_timeout,
         workers=WORKERS,
     )
-    reader = Reader(Api(session), asked.accounts)
+    client = Api(session)
+    reader = Reader(client, Visits(client, clock), asked.accounts)
     return Run(
         vendor=VENDOR,
         streams=STREAMS,
@@ -157,8 +159,9 @@ STREAMS = (
 class Reader:
     """Reads one stream, for one account and its days, into the stream's tables."""
 
-    def __init__(self, client: Api, only: frozenset[str] | None) -> None:
+    def __init__(self, client: Api, visits: Visits, only: frozenset[str] | None) -> None:
         self._api = client
+        self._pages_of_visits = visits.pages
         self._only = only
         self._accounts: list[dict[str, Any]] | None = None
         self._feeds: dict[str, list[dict[str, Any]]] = {}
@@ -198,9 +201,7 @@ class Reader:
         return _united([_rows(stream.tables, items, included, given) for items, included in _together(pages)])
 
     def _visits(self, stream: Stream, account: Account, days: Days, meter: Meter, ahead: int) -> Batch:
-        # only leads have a documented ceiling, and a day cannot be cut any further: all its pages are read
-        asked = cover(days, account.zone)
-        pages = self._api.pages(api.VISITS, account, asked, meter, ceiling=len(days) > 1, ahead=ahead)
+        pages = self._pages_of_visits(account, days, meter, ahead)
         given = {"account_id": account.id}
         batch = _united(
             [

@@ -14,7 +14,7 @@ from pipelines.warehouse import Warehouse
 from sandbox import Sandbox, World
 from sources.leadfeeder_legacy import api
 from sources.streams import Asked
-from sources.windows import Days
+from sources.windows import Days, beside, cover
 from tests.conftest import FakeClock, on_duckdb
 from tests.leadfeeder_legacy.oracle import Oracle
 from tests.reading import dump, in_order, rows_of
@@ -135,6 +135,41 @@ def test_either_day_zone(warehouse: Warehouse, serve: Serve, run: Run, day_zone:
     # a re-read in the middle replaces its days whole
     run(days=Days(date(2026, 3, 14), date(2026, 3, 15)))
     assert_equal(warehouse, sandbox)
+
+
+@on_duckdb
+@pytest.mark.parametrize("day_zone", ["account", "utc"])
+def test_busy_account_is_not_asked_for_a_day_too_many(
+    warehouse: Warehouse, serve: Serve, run: Run, day_zone: str, clock: FakeClock
+) -> None:
+    """The day beside those that are wanted is asked for only where UTC's midnight bounds them and it has begun."""
+    sandbox = serve(World(days=9, accounts=0, clock=clock.epoch))
+    sandbox.leadfeeder_legacy.options.day_zone = day_zone  # type: ignore[assignment]
+    for zone in ("Asia/Calcutta", "America/New_york"):
+        sandbox.world.add_account(zone, zone, visits_per_day=300)
+    run()
+    sandbox.requests.clear()
+    run()
+    days = Days(TODAY - timedelta(days=3), TODAY)
+    for account in sandbox.world.accounts.values():
+        expected = [(days, n) for n in pages_of(sandbox, account.id, days)]
+        wide = cover(days, account.zone)
+        if wide.last == TODAY:
+            # one page tells that the account is busy
+            expected.append((wide, 1))
+            if day_zone == "utc":
+                (edge,) = beside(days, wide)
+                expected += [(edge, n) for n in pages_of(sandbox, account.id, edge)]
+        seen = [each.query for each in sandbox.requests.find(f"*/accounts/{account.id}/visits")]
+        assert sorted((q["start_date"], q["end_date"], int(q["page[number]"])) for q in seen) == sorted(
+            (asked.first.isoformat(), asked.last.isoformat(), number) for asked, number in expected
+        )
+    assert_equal(warehouse, sandbox)
+
+
+def pages_of(sandbox: Sandbox, account: str, days: Days) -> range:
+    found = sandbox.world.window(account, days.first, days.last, sandbox.leadfeeder_legacy.options.day_zone)
+    return range(1, -(-len(found.visits) // api.PAGE_SIZE) + 1)
 
 
 @on_duckdb

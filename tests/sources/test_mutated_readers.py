@@ -22,6 +22,7 @@ from sources.leadfeeder.records import Records
 from sources.leadfeeder.visits import Visits
 from sources.leadfeeder_legacy import api as legacy_api
 from sources.leadfeeder_legacy import source as legacy
+from sources.leadfeeder_legacy.visits import Visits as LegacyVisits
 from sources.leadsie import api as leadsie_api
 from sources.leadsie import source as leadsie
 from sources.ledger import MemoryLedger
@@ -170,7 +171,8 @@ def readers() -> Iterator[tuple[str, Any, Read]]:
 
 def _legacy(stream: Stream) -> Read:
     def read(session: Session) -> dict[str, int]:
-        batch = legacy.Reader(legacy_api.Api(session), None).read(stream, of(stream), Meter())
+        api = legacy_api.Api(session)
+        batch = legacy.Reader(api, LegacyVisits(api, Clock()), None).read(stream, of(stream), Meter())
         return {name: rows.num_rows for name, rows in batch.items()}
 
     return read

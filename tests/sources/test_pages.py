@@ -67,6 +67,13 @@ class TestWalk:
         pages += tells == "nothing" and count > 0 and count % SIZE == 0
         assert sorted(vendor.asked) == list(range(1, pages + 1))
 
+    @TELLS
+    def test_a_page_that_is_there_is_not_fetched_again(self, pool: Executor, tells: str) -> None:
+        vendor = Vendor(list(range(35)), tells)
+        pages = walk(vendor.fetch, size=SIZE, pool=pool, ahead=4, first=vendor.fetch(1))
+        assert [item["id"] for page in pages for item in page.items] == list(range(35))
+        assert sorted(vendor.asked) == [1, 2, 3, 4]
+
     def test_a_known_number_is_fetched_side_by_side(self, pool: Executor) -> None:
         together = threading.Barrier(3)
 

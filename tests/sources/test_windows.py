@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from sources.windows import ONE_DAY, Days, cover, parse_day, parse_instant, since, timezone, today
+from sources.windows import ONE_DAY, Days, beside, cover, parse_day, parse_instant, since, timezone, today
 
 DATES = st.dates(date(2005, 1, 1), date(2035, 12, 31))
 ZONES = st.sampled_from(sorted(pendulum.timezones())).map(ZoneInfo)
@@ -95,6 +95,11 @@ class TestCover:
         day = Days(date(2026, 3, 10), date(2026, 3, 10))
         assert cover(day, ZoneInfo("Asia/Kolkata")) == Days(date(2026, 3, 9), date(2026, 3, 10))
         assert cover(day, ZoneInfo("America/New_York")) == Days(date(2026, 3, 10), date(2026, 3, 11))
+
+    @given(runs(50), ZONES)
+    def test_what_lies_beside_the_days_makes_them_whole(self, days: Days, zone: ZoneInfo) -> None:
+        for wide in (cover(days, zone), cover(days, None)):
+            assert sorted(day for part in [*beside(days, wide), days] for day in part) == list(wide)
 
 
 class TestSince:
