@@ -1,4 +1,4 @@
-"""What dlt is told before it is imported, and who may read what it reads."""
+"""What dlt and Arrow are told before they are imported, and who may read what it reads."""
 
 import logging
 import os
@@ -13,7 +13,7 @@ IS_WINDOWS = os.name == "nt"
 
 
 def set_up() -> None:
-    """Set dlt's own settings, unless somebody has."""
+    """Set their own settings, unless somebody has."""
     # dlt would report each run to its makers, and warn about hints that are meant as they are
     os.environ.setdefault("RUNTIME__DLTHUB_TELEMETRY", "false")
     os.environ.setdefault("RUNTIME__LOG_LEVEL", "CRITICAL")
@@ -21,6 +21,8 @@ def set_up() -> None:
     os.environ.setdefault("LOAD__TRUNCATE_STAGING_DATASET", "true")
     # a job that is tried again may have been done: whoever loads begins the package again instead
     os.environ.setdefault("LOAD__RAISE_ON_MAX_RETRIES", "1")
+    # Arrow's own pool keeps 80 MB of what it was given back
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     # what drives a lake's storage would write warnings beside our sentences
     os.environ.setdefault("RUST_LOG", "off")
 

@@ -35,6 +35,8 @@ log = logging.getLogger(__name__)
 BLOCK = 10_000
 # windows that are read at once
 AHEAD = 8
+# pages of a window that was cut: far below what a vendor cuts off, because all that are read at once are held
+PART = 30
 PIECE = timedelta(minutes=5)
 # a vendor without a limit makes no piece that a small machine could not load
 ROWS = 500_000
@@ -507,7 +509,7 @@ def _split(task: _Task, pages: int, queue: "deque[_Task]", running: "deque[_Task
     assert task.days is not None
     parts = [
         _Task(task.lane, replace(task.slice, days=days), task.moves_position)
-        for days in task.days.parts(max(2, math.ceil(pages / 80)))
+        for days in task.days.parts(max(2, math.ceil(pages / PART)))
     ]
     later = [other for other in running if other.lane is task.lane]
     others = [other for other in running if other.lane is not task.lane]
