@@ -15,7 +15,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from . import printing
-from .environment import set_up, warn_of_readers
+from .environment import set_up, share_heaps, warn_of_readers
 from .printing import err
 
 log = logging.getLogger(__name__)
@@ -85,6 +85,7 @@ def sync(
 
         clock = Clock()
         with _collecting_rarely(), Alert(alert_slack) as alert:
+            share_heaps()
             warn_of_readers()
             asked = options.asked(first, last, stream, account, clock.now().date())
             patience = span("--max-wait", max_wait)

@@ -33,7 +33,7 @@ from .windows import Days, Unit, calendar, since, today
 log = logging.getLogger(__name__)
 # rows that are yielded at once: dlt's cost is per item, memory's per row
 BLOCK = 10_000
-# windows that are read at once
+# windows that are read at once; of those that are days together, and have many pages, half as many
 AHEAD = 8
 # pages of a window that was cut: far below what a vendor cuts off, because all that are read at once are held
 PART = 30
@@ -259,11 +259,12 @@ class Run:
             self._queues[stream.name] = deque(self._plan(stream, positions))
         queue = self._queues[stream.name]
         running: deque[_Task] = deque()
+        ahead = AHEAD // 2 if stream.by == "days" else AHEAD
         self._extracting.add(stream.name)
         out = Outbox(stream, dlt.current.source_schema().tables)
         try:
             while queue or running:
-                while queue and len(running) < AHEAD and not self.spent:
+                while queue and len(running) < ahead and not self.spent:
                     running.append(self._begin(stream, queue.popleft()))
                 if not running:
                     break
