@@ -1,5 +1,6 @@
 """A warehouse of each kind with all four vendors in it, twice: as first loaded, and after the story went on."""
 
+import logging
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -128,7 +129,11 @@ def _tell(house: House) -> Told:
     visitor = next(visit.lead.company for visit in world.history(ACCOUNT).visits)
     house.sandbox.leedo.crm.add_crm_rows("leads", email=f"kim@{FREE_MAIL}", company=visitor.name.upper())
     house.sync()
+    ours = logging.getLogger("pipelines.transform")
+    # dbt writes down its every step
+    ours.setLevel(logging.DEBUG)
     results = [house.transform()]
+    ours.setLevel(logging.NOTSET)
     story, marts, before = Story(house.sandbox), house.marts(), house.written()
 
     # the story goes on: visits come late, grow and vanish, also on days that only a backfill reads again

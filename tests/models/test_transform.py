@@ -45,7 +45,7 @@ def test_one_vendor_alone_at_the_end_of_a_sync(monkeypatch: pytest.MonkeyPatch, 
                 monkeypatch.setenv(name, value)
         ended = leadhouse("sync", "--transform", "--json")
         summary = json.loads(ended.stdout)
-        assert (ended.exit_code, summary["exit_code"], summary["transform"]["exit_code"]) == (OK, OK, OK)
+        assert (ended.exit_code, summary["exit_code"], summary["transform"]["exit_code"]) == (OK, OK, OK), summary
         rows = {model["model"]: model["rows"] for model in summary["transform"]["models"]}
         warehouse = Warehouse("duckdb", clock=clock)
         assert figures(warehouse.records("SELECT * FROM marts.company_days")) == Story(sandbox).company_days(utc=True)

@@ -125,7 +125,10 @@ def test_it_says_where_it_is_and_is_named_after_its_month(in_postgres: House, ho
         assert told(*to) == (0, f"The site in March 2026: {house / 'leadhouse-2026-03.html'}")
         code, words = told(*to, "--month", "2026-02", "--output", "february.html")
     assert (code, words) == (0, f"The site in February 2026: {elsewhere}")
-    assert "<title>The site in February 2026</title>" in elsewhere.read_text("utf-8")
+    page = elsewhere.read_text("utf-8")
+    assert "<title>The site in February 2026</title>" in page
+    # the password of the tests' server
+    assert "not-a-secret" not in page
 
 
 def test_it_loads_nothing(in_duckdb: House, house: Path) -> None:

@@ -1,4 +1,7 @@
-"""Every command in an empty folder, at debug level and in trouble: no byte that is left holds a secret."""
+"""Every command in an empty folder, at debug level and in trouble: no byte that is left holds a secret.
+
+What a transform and a report leave is looked at by tests of models and notebooks.
+"""
 
 import json
 import re
@@ -9,6 +12,8 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from dlt.common.configuration.container import Container
+from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
 
 from pipelines.vendors import VENDORS
 from pipelines.warehouse import Warehouse
@@ -96,6 +101,9 @@ def yard(tmp_path: Path, house: Path, postgres: str, monkeypatch: pytest.MonkeyP
             if name not in secret and not name.endswith("START_DATE"):
                 monkeypatch.setenv(name, value)
         yield Yard(sandbox, tmp_path, postgres)
+    # dlt reads its files once, and would tell the next test these keys
+    (house / ".dlt/secrets.toml").unlink()
+    Container()[PluggableRunContext].reload_providers()
 
 
 def test_nothing_is_let_out(yard: Yard, house: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,8 +114,6 @@ def test_nothing_is_let_out(yard: Yard, house: Path, monkeypatch: pytest.MonkeyP
     in_trouble(yard, "--destination", "duckdb")
     # where there is a password
     in_trouble(yard, "--destination", "postgres", reading=True)
-    yard.run("transform", "--destination", "postgres")
-    yard.run("report", "--destination", "postgres")
     a_wrong_key_and_no_database(yard, monkeypatch)
     killed(yard)
     assert yard.holding() == set()
