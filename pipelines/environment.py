@@ -16,7 +16,7 @@ IS_WINDOWS = os.name == "nt"
 
 
 def set_up() -> None:
-    """Set their own settings, unless somebody has."""
+    """Set dlt's and Arrow's own settings, unless somebody has."""
     # dlt would report each run to its makers, and warn about hints that are meant as they are
     os.environ.setdefault("RUNTIME__DLTHUB_TELEMETRY", "false")
     os.environ.setdefault("RUNTIME__LOG_LEVEL", "CRITICAL")
