@@ -1,4 +1,4 @@
-"""What dlt and Arrow are told before they are imported, and who may read what it reads."""
+"""What dlt, Arrow and the C library are told before they work, and who may read the files with secrets."""
 
 import logging
 import os

@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 import yaml  # type: ignore[import-untyped]
@@ -32,8 +33,10 @@ def assert_all_is_empty(ended: Ended) -> None:
 
 
 @pytest.mark.usefixtures("postgres")
-def test_nothing_is_configured() -> None:
+def test_nothing_is_configured(tmp_path: Path) -> None:
     assert_all_is_empty(leadhouse("transform", "--destination", "postgres"))
+    # dbt writes down its every step at debug level only
+    assert not any(path.stat().st_size for path in tmp_path.rglob("dbt.log"))
 
 
 def test_one_vendor_alone_at_the_end_of_a_sync(monkeypatch: pytest.MonkeyPatch, clock: FakeClock) -> None:

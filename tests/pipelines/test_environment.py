@@ -1,6 +1,8 @@
-"""Files with secrets that others may read are named, each with the command that mends it."""
+"""Arrow's memory; files with secrets that others may read, each with the command that mends it."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,14 @@ from tests.pipelines.cli_process import leadhouse
 
 SECRETS = Path(".dlt/secrets.toml")
 SAYS = "holds keys, and others may read it: chmod 600"
+
+
+def test_arrow_gives_back_what_it_does_not_need() -> None:
+    """It is told before it is imported, which the commands do when it is needed."""
+    words = "from pipelines import cli; cli.set_up(); import pyarrow; print(pyarrow.default_memory_pool().backend_name)"
+    env = {name: value for name, value in os.environ.items() if not name.startswith("ARROW_")}
+    asked = subprocess.run([sys.executable, "-c", words], env=env, capture_output=True, text=True, check=True)
+    assert asked.stdout == "system\n"
 
 
 @pytest.mark.parametrize(("mode", "warned"), [(0o600, 0), (0o400, 0), (0o640, 1), (0o644, 1), (0o604, 1)])
