@@ -69,10 +69,15 @@ class FakeClock(Clock):
         return self._now.timestamp()
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What takes longest begins first, so that the end of a run has short files for every worker."""
-    longest = ("models", "notebooks", "docs", "secrets", "conformance", "leadfeeder_legacy")
+    longest = ("models", "docs", "secrets", "conformance", "leadfeeder_legacy")
     items.sort(key=lambda item: item.path.parent.name not in longest)
+    for item in items:
+        # a worker takes a file at a time; all that looks at the same warehouses is one worker's
+        shared = item.path.parent.name == "models"
+        item.add_marker(pytest.mark.xdist_group(str(item.path.parent if shared else item.path)))
 
 
 def pytest_collection_finish() -> None:

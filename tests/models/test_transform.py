@@ -40,34 +40,34 @@ def test_nothing_is_configured(tmp_path: Path) -> None:
 
 
 def test_one_vendor_alone_at_the_end_of_a_sync(monkeypatch: pytest.MonkeyPatch, clock: FakeClock) -> None:
-    """/v1 has no days of an account's own: its visits are counted by UTC days."""
+    """/v1 has no days of an account's own: its visits are counted by UTC days. A test that fails keeps nothing back."""
     with simulated(World(today=FIRST_OF_MAY, days=5, accounts=2, visits_per_day=8)) as sandbox:
         found = settings(sandbox) | {"SOURCES__LEADFEEDER__START_DATE": "2026-04-25"}
         for name, value in found.items():
             if "__LEADFEEDER__" in name:
                 monkeypatch.setenv(name, value)
+        assert leadhouse("sync", "--stream", "tags").exit_code == OK
+        warehouse = Warehouse("duckdb", clock=clock)
+        with warehouse.open() as client:
+            client.execute_sql("UPDATE ops.runs SET stream = 'nobodys', status = 'strange'")
         ended = leadhouse("sync", "--transform", "--json")
         summary = json.loads(ended.stdout)
-        assert (ended.exit_code, summary["exit_code"], summary["transform"]["exit_code"]) == (OK, OK, OK), summary
-        rows = {model["model"]: model["rows"] for model in summary["transform"]["models"]}
-        warehouse = Warehouse("duckdb", clock=clock)
+        built = summary["transform"]
+        assert (ended.exit_code, summary["exit_code"], built["exit_code"]) == (FAILED, FAILED, FAILED), summary
+        assert {stream["status"] for vendor in summary["vendors"] for stream in vendor["streams"]} == {"ok"}
         assert figures(warehouse.records("SELECT * FROM marts.company_days")) == Story(sandbox).company_days(utc=True)
+    rows = {model["model"]: model["rows"] for model in built["models"]}
+    assert set(rows) == {f"marts.{name}" for name in models("marts")}
+    (freshness,) = (model for model in built["models"] if model["errors"])
+    assert (freshness["model"], freshness["tests_failed"]) == ("marts.freshness", 1)
+    assert "last_run_status" in freshness["errors"][0]
+    assert freshness["rows"] == warehouse.query("SELECT count(*) FROM marts.freshness")[0][0] > 1
     assert rows["marts.crm_funnel"] == rows["marts.access_health"] == 0
     assert {row[0] for row in warehouse.query("SELECT DISTINCT situation FROM marts.web_to_crm")} == {"not_in_crm"}
     feeds = warehouse.records("SELECT * FROM marts.feed_companies WHERE custom_feed_id = 'all_leads'")
     assert feeds
     assert {row["source"] for row in feeds} == {"leadfeeder"}
     assert sum(row["visits"] for row in feeds) == warehouse.query("SELECT count(*) FROM marts.visits")[0][0]
-
-    # a test that fails is an error that says which, and keeps nothing from being built
-    with warehouse.open() as client:
-        client.execute_sql("UPDATE ops.runs SET status = 'strange' WHERE stream = 'tags'")
-    again = leadhouse("transform", "--json")
-    assert again.exit_code == FAILED
-    (freshness,) = (model for model in json.loads(again.stdout)["models"] if model["errors"])
-    assert (freshness["model"], freshness["tests_failed"]) == ("marts.freshness", 1)
-    assert freshness["rows"] == rows["marts.freshness"]
-    assert "last_run_status" in freshness["errors"][0]
 
 
 FIRST_OF_MAY = "2026-05-01"

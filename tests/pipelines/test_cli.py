@@ -274,44 +274,6 @@ def test_recover(vendors: Sandbox) -> None:
     assert found == {visit.id for visit in vendors.world.history("6001").visits}
 
 
-def test_secrets_stay_secret(vendors: Sandbox, house: Path, postgres: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither key, good or wrong, nor the server's password, whatever happens: in no word, file or table."""
-    wrong = "wrong-key-5f1c"
-    outputs: list[str] = []
-
-    def run(*arguments: str) -> None:
-        ended = leadhouse(*arguments, "--debug")
-        outputs.extend((ended.stdout, ended.stderr))
-
-    for key in (TOKEN, wrong):
-        monkeypatch.setenv(SECRET, key)
-        for destination in ("duckdb", "postgres"):
-            run("check", "--destination", destination)
-            run("sync", VENDOR, "--destination", destination)
-        run("status")
-    monkeypatch.setenv(SECRET, TOKEN)
-    vendors.faults.add("status", status=400, path="*/visits", body={"errors": [{"title": f"bad token {TOKEN}"}]})
-    vendors.faults.add("html", path="*/custom-feeds")
-    vendors.faults.add("cut_headers", path="*/leads")
-    run("sync", VENDOR)
-    monkeypatch.setenv(SECRET, f"{TOKEN}\n")
-    run("sync", VENDOR)
-    monkeypatch.setenv(SECRET, TOKEN)
-    monkeypatch.setenv("DESTINATION__POSTGRES__CREDENTIALS", postgres.replace("127.0.0.1:", "127.0.0.1:1"))
-    run("check", "--destination", "postgres")
-
-    assert "answered 401" in "".join(outputs)
-    secrets = (TOKEN, wrong, "not-a-secret")
-    for secret in secrets:
-        for output in outputs:
-            assert secret not in output
-    files = [path for root in (house, Path(os.environ["DLT_DATA_DIR"])) for path in root.rglob("*") if path.is_file()]
-    assert house / "leadhouse.duckdb" in files
-    for path in files:
-        content = path.read_bytes()
-        assert not any(secret.encode() in content for secret in secrets), path
-
-
 @pytest.mark.usefixtures("vendors")
 def test_verify_says_what_differs(vendors: Sandbox) -> None:
     window = ("--from", FIRST_DAY.isoformat(), "--to", FIRST_DAY.isoformat())

@@ -1,6 +1,6 @@
 """Every command in an empty folder, at debug level and in trouble: no byte that is left holds a secret.
 
-What a transform and a report leave is looked at by tests of models and notebooks.
+What a transform and a report leave is looked at by tests/models.
 """
 
 import json
@@ -168,6 +168,7 @@ def in_trouble(yard: Yard, *to: str, reading: bool = False) -> None:
     for vendor, path in (("leadfeeder_legacy", "*/custom-feeds"), ("leedo", "/campaigns")):
         away = f"{elsewhere}/{vendor}/accounts?key={KEYS[vendor]}"
         faults.add("status", status=302, vendor=vendor, path=path, times=None, location=away)
+    faults.add("html", path="*/website-tracking-script", times=None)
     yard.run("sync", "--json", *to, ends=FAILED)
     if reading:
         yard.run("verify", "leadfeeder_legacy", *DAYS, *to, ends=FAILED)

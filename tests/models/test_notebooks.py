@@ -1,12 +1,10 @@
-"""The notebooks run top to bottom in a kernel of their own, and the report of the month is one of them as a file.
-
-All that looks at warehouses with models in them is in here: they are loaded once.
-"""
+"""The notebooks run top to bottom in a kernel of their own, and the report of the month is one of them as a file."""
 
 import base64
 import os
 import re
 import shutil
+from collections.abc import Iterator
 from datetime import date
 from html import unescape
 from pathlib import Path
@@ -21,13 +19,29 @@ from pipelines import cli
 from pipelines.reading import Reader
 from pipelines.report import rendered, report
 from pipelines.warehouse import Warehouse, WarehouseError
-from tests.models.conftest import House
 
-from .conftest import HOSTILE
+from .conftest import HOSTILE, House, Told
 
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
 EACH = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 CLEAN = "clear it: jupyter nbconvert --clear-output --inplace notebooks/*.ipynb"
+
+
+@pytest.fixture
+def in_duckdb(told_in_duckdb: Told) -> House:
+    return told_in_duckdb.house
+
+
+@pytest.fixture
+def in_postgres(told_in_postgres: Told) -> House:
+    return told_in_postgres.house
+
+
+@pytest.fixture
+def loaded(told: Told) -> Iterator[House]:
+    """Each warehouse in turn, which the settings of the test lead to."""
+    with told.house.at_home():
+        yield told.house
 
 
 def stored(path: Path) -> nbformat.NotebookNode:
@@ -159,12 +173,12 @@ def test_the_figures_are_the_storys(in_duckdb: House, house: Path) -> None:
             for visit in world.history(account).visits
         )
         for first, last in (
-            (date(2026, 3, 1), date(2026, 3, 5)),
-            (date(2026, 2, 1), date(2026, 2, 5)),
+            (date(2026, 3, 1), date(2026, 3, 6)),
+            (date(2026, 2, 1), date(2026, 2, 6)),
         )
     ]
-    assert "1–5 March 2026" in page
-    assert "Compared with 1–5 February." in page
+    assert "1–6 March 2026" in page
+    assert "Compared with 1–6 February." in page
     visits, change = re.findall(r">([\d,]+)</div><div>visits</div><div[^>]*>(.*?) %</div>", page)[0]
     assert int(visits.replace(",", "")) == counted[0] > 0
     assert int(change.replace("−", "-")) == round(100 * (counted[0] / counted[1] - 1))
