@@ -29,7 +29,7 @@ leadhouse_demo.duckdb: | $(READY)
 	$(BIN)/leadhouse demo
 
 test: $(READY)  ## Every test, against DuckDB and PostgreSQL, offline
-	$(BIN)/python -m pytest -n 4 --dist loadgroup --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder
 
 lint: $(READY)  ## ruff, mypy --strict, and who may import whom
 	$(BIN)/ruff check

@@ -14,6 +14,7 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 # before dlt is imported anywhere: no telemetry, and nothing but our own log lines
 os.environ["RUNTIME__DLTHUB_TELEMETRY"] = "false"
@@ -21,6 +22,7 @@ os.environ["RUNTIME__LOG_LEVEL"] = "CRITICAL"
 
 import psycopg2
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 from pipelines.warehouse import Warehouse
 from sandbox import Sandbox, World
@@ -69,15 +71,23 @@ class FakeClock(Clock):
         return self._now.timestamp()
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What takes longest begins first, so that the end of a run has short files for every worker."""
     longest = ("models", "docs", "secrets", "conformance", "leadfeeder_legacy")
     items.sort(key=lambda item: item.path.parent.name not in longest)
-    for item in items:
-        # a worker takes a file at a time; all that looks at the same warehouses is one worker's
-        shared = item.path.parent.name == "models"
-        item.add_marker(pytest.mark.xdist_group(str(item.path.parent if shared else item.path)))
+
+
+class ByFile(LoadFileScheduling):  # type: ignore[misc]
+    """A worker takes a file at a time, and all those that look at the same warehouses."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file: str = super()._split_scope(nodeid)
+        folder = file.rpartition("/")[0]
+        return folder if folder == "tests/models" else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
+    return ByFile(config, log)
 
 
 def pytest_collection_finish() -> None:
