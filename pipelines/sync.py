@@ -25,9 +25,10 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 
 from sources.clock import Clock, StoppedError
 from sources.errors import SettingError, SourceError
+from sources.lanes import Lane
 from sources.positions import Positions
 from sources.runs import Run
-from sources.streams import Asked, Lane
+from sources.streams import Asked
 
 from .ledger import WarehouseLedger, record, record_incomplete
 from .packages import begin_again, put_away

@@ -89,5 +89,5 @@ def pages(rows: float, size: int) -> int:
 
 
 def _week(run: Run, account: Account) -> Days:
-    today = run.today_of(account)
+    today = run.due.today(account)
     return Days(today - timedelta(days=WEEK), today - timedelta(days=1))

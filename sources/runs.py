@@ -21,14 +21,17 @@ import pyarrow.compute as pc
 from dlt.extract import DltResource, DltSource
 
 from .clock import Clock, StoppedError
-from .errors import AccessError, CeilingError, NotEntitledError, QuotaError, SourceError, TerminalError
+from .due import Due
+from .errors import AccessError, CeilingError, SourceError, TerminalError
+from .lanes import Lane, Lanes
+from .meter import Meter
 from .outbox import Outbox, digest_of, is_new
 from .pii import KEEP, Pii
 from .positions import Positions
-from .session import Meter, Session
-from .streams import Account, Asked, Batch, Lane, Read, Reports, Slice, Stream, Walks, position_of
+from .session import Session
+from .streams import Account, Asked, Batch, Read, Reports, Slice, Stream, Walks, position_of
 from .tables import Table
-from .windows import Days, Unit, calendar, since, today
+from .windows import Days, Unit
 
 log = logging.getLogger(__name__)
 # rows that are yielded at once: dlt's cost is per item, memory's per row
@@ -95,16 +98,13 @@ class Run:
         self.asked = asked
         self.unloaded = 0
         self.session = session
-        self.lanes: list[Lane] = []
+        self.lanes = Lanes(vendor, clock, session.redact)
         self.done: list[tuple[str, Slice]] = []
         self._read = read
         self._list_accounts = accounts
-        self._listing = Meter()
         self._clock = clock
-        self._start = start
-        self._lookback = lookback
+        self.due = Due(clock, start, lookback, unit, asked.days)
         self._parts = parts
-        self._unit = unit
         self._pii = pii
         self._reports = reports
         self._walks = walks
@@ -112,7 +112,6 @@ class Run:
         self._queues: dict[str, deque[_Task]] = {}
         self._requests_per_piece = max(int(requests_per_second * PIECE.total_seconds()), 1)
         self._piece: _Piece | None = None
-        self._refused: AccessError | QuotaError | None = None
         self._out_of_order: set[Days] = set()
         self._extracting: set[str] = set()
         self._hinted: set[tuple[str, str]] = set()
@@ -120,7 +119,7 @@ class Run:
     @cached_property
     def accounts(self) -> list[Account]:
         """The accounts that this run reads."""
-        known = list(self._list_accounts(self._listing))
+        known = list(self._list_accounts(self.lanes.listing))
         wanted = self.asked.accounts
         if wanted is None:
             return known
@@ -280,7 +279,7 @@ class Run:
                 except (StoppedError, CancelledError):
                     raise
                 except Exception as error:  # noqa: BLE001 — isolation: one lane never stops the others
-                    self.fail_lane(task.lane, self._named(error), task.slice)
+                    self.lanes.fail(task.lane, self._named(error), task.slice)
                     batch = None
                 if batch is not None:
                     batch = {name: self._pii.clean(out.tables[name], rows) for name, rows in batch.items()}
@@ -307,39 +306,6 @@ class Run:
     def account(self, account_id: str) -> Account | None:
         return next((account for account in self.accounts if account.id == account_id), None)
 
-    def today_of(self, account: Account) -> date:
-        """The account's calendar day, now."""
-        return today(self._clock.now(), account.zone)
-
-    def start_of(self, account: Account) -> date:
-        """Where an account that was never loaded begins."""
-        return self._start or self.today_of(account) - timedelta(days=30)
-
-    def days_since(self, loaded: Days | None, account: Account) -> Days | None:
-        """The days that are due: those of the backfill, or what is new since `loaded`."""
-        if self.asked.days is not None:
-            return self.asked.days
-        return since(loaded, self.start_of(account), self._lookback, self.today_of(account))
-
-    def open_lane(self, stream: Stream, account: Account | None) -> Lane:
-        """The lane of a stream and account, made where there is none yet."""
-        account_id = account.id if account else None
-        for lane in self.lanes:
-            if lane.stream == stream.name and lane.account_id == account_id:
-                return lane
-        # listing the accounts is what reading the vendor's own stream costs, or the first of them
-        taken = any(lane.meter is self._listing for lane in self.lanes)
-        meter = self._listing if account is None and not taken else Meter()
-        lane = Lane(stream.name, account, self._clock.now(), meter=meter)
-        self.lanes.append(lane)
-        return lane
-
-    def close_lanes(self, stream: Stream, still_busy: set[int]) -> None:
-        """Close the lanes of a stream that have nothing left to do."""
-        for lane in self.lanes:
-            if lane.stream == stream.name and id(lane) not in still_busy:
-                self._close(lane)
-
     @property
     def spent(self) -> bool:
         """Whether this piece has used up its share of the budget or of time."""
@@ -356,10 +322,10 @@ class Run:
         """What is left to read of a stream, oldest first in each lane."""
         accounts = self.accounts
         if stream.by == "vendor":
-            yield _Task(self.open_lane(stream, None), Slice(), moves_position=False)
+            yield _Task(self.lanes.open(stream, None), Slice(), moves_position=False)
             return
         for account in accounts:
-            lane = self.open_lane(stream, account)
+            lane = self.lanes.open(stream, account)
             if stream.by == "account":
                 yield _Task(lane, Slice(account), moves_position=False)
                 continue
@@ -368,7 +334,7 @@ class Run:
                 continue
             days = self.asked.days
             if days is None:
-                days = self.days_since(positions.loaded(account.id, stream.name), account)
+                days = self.due.days(account, positions.loaded(account.id, stream.name))
             lane.window = days
             # what is new comes first: an old day that still cannot be had must not keep it away
             for part in days.parts(len(days) if stream.by == "day" else 1) if days else ():
@@ -378,51 +344,31 @@ class Run:
                 if days is None or day not in days:
                     yield _Task(lane, Slice(account, Days(day, day)), moves_position=False)
             if days is None and not retried:
-                self._close(lane)
+                self.lanes.close(lane)
 
     def _plan_windows(self, stream: Stream, lane: Lane, account: Account, positions: Positions) -> Iterator[_Task]:
         """What has passed of the calendar windows that are due, for each part of the account by itself."""
         try:
             parts: Sequence[str | None] = self._parts(account, lane.meter) if stream.parted and self._parts else (None,)
         except SourceError as error:
-            self.fail_lane(lane, error, None)
+            self.lanes.fail(lane, error, None)
             return
         moves = self.asked.days is None
-        planned = [
-            _Task(lane, Slice(account, days, window, part), moves)
-            for part in parts
-            for window, days in self.windows(
-                lane, account, positions.loaded(account.id, position_of(stream.name, part))
-            )
-        ]
+        planned = []
+        for part in parts:
+            loaded = positions.loaded(account.id, position_of(stream.name, part))
+            lane.widen(self.due.days(account, loaded))
+            for window, days in self.due.windows(account, loaded):
+                planned.append(_Task(lane, Slice(account, days, window, part), moves))
         if not planned:
-            self._close(lane)
+            self.lanes.close(lane)
         yield from planned
 
-    def windows(self, lane: Lane, account: Account, loaded: Days | None) -> list[tuple[date, Days]]:
-        """The calendar windows that are due or touched by a backfill, oldest first.
-
-        Each is its first day and the days to ask for: it is cut off at the start of what is loaded and at today.
-        """
-        due = self.days_since(loaded, account)
-        if due is None:
-            return []
-        lane.window = due if lane.window is None else Days(min(due.first, lane.window.first), due.last)
-        start = loaded.first if loaded else self.start_of(account)
-        until = self.today_of(account)
-        found = []
-        for window in calendar(due, self._unit):
-            first = window.first if window.last < start else max(window.first, min(start, due.first))
-            last = min(window.last, until)
-            if first <= last:
-                found.append((window.first, Days(first, last)))
-        return found
-
     def _begin(self, stream: Stream, task: _Task) -> _Task:
-        if self._refused is not None and not task.lane.stopped:
+        if self.lanes.refused is not None and not task.lane.stopped:
             # an error of its own, because an error names the lane that it stopped
-            refused = TerminalError(self._refused.message, remedy=self._refused.remedy)
-            self.fail_lane(task.lane, refused, task.slice)
+            refused = TerminalError(self.lanes.refused.message, remedy=self.lanes.refused.remedy)
+            self.lanes.fail(task.lane, refused, task.slice)
         if task.future is None and not task.lane.stopped:
             task.future = self._pool.submit(self._read_window, stream, task.slice, task.lane.meter)
         return task
@@ -452,7 +398,7 @@ class Run:
     def _incomplete(self, task: _Task, error: CeilingError, positions: Positions) -> None:
         lane = task.lane
         if task.days is None or lane.account is None:
-            self.fail_lane(lane, error, task.slice)
+            self.lanes.fail(lane, error, task.slice)
             return
         name, day = position_of(lane.stream, task.slice.part), error.day or task.days.first
         positions.mark_incomplete(lane.account.id, name, day, error.message)
@@ -465,26 +411,6 @@ class Run:
         lane.incomplete[day] = str(error)
         log.warning("%s", error)
 
-    def read_otherwise(self, account_id: str, stream: str, day: date, how: str) -> None:
-        """A day that the stream could not read in full has been read in full by other means."""
-        for lane in self.lanes:
-            if lane.stream == stream and lane.account_id == account_id:
-                lane.incomplete.pop(day, None)
-                lane.notes.append(f"{day} was read {how}")
-
-    def fail_lane(self, lane: Lane, error: SourceError, of: Slice | Days | None, *, stop: bool = True) -> None:
-        """Note that something of a lane could not be had; with `stop` nothing more of it is tried."""
-        account = f"account {lane.account.id}" if lane.account else None
-        text = self.session.redact(str(error.locate(self.vendor, account, lane.stream, str(of) if of else None)))
-        lane.stopped = lane.stopped or stop
-        lane.status = "skipped" if isinstance(error, NotEntitledError) else "failed"
-        lane.errors.append(text)
-        if stop:
-            lane.finished_at = self._clock.now()
-        if isinstance(error, QuotaError) or (isinstance(error, AccessError) and error.status == 401):
-            self._refused = error
-        log.warning("%s%s", "skipped: " if lane.status == "skipped" else "", text)
-
     def _named(self, error: Exception) -> SourceError:
         """A mistake of ours is one lane's failure too; its traceback is for whoever reads the log at debug level."""
         if isinstance(error, SourceError):
@@ -495,14 +421,7 @@ class Run:
     def _finish(self, lane: Lane, *left: "deque[_Task]") -> None:
         """Close a lane of which nothing is left to read."""
         if not any(task.lane is lane for tasks in left for task in tasks):
-            self._close(lane)
-
-    def _close(self, lane: Lane) -> None:
-        if lane.finished_at is None:
-            lane.finished_at = self._clock.now()
-            lane.status = "ok" if lane.status == "running" else lane.status
-            whose = f" of account {lane.account_id}" if lane.account else ""
-            log.debug("%s: %s%s: %s rows read", self.vendor, lane.stream, whose, f"{lane.rows:,}")
+            self.lanes.close(lane)
 
 
 def _split(task: _Task, pages: int, queue: "deque[_Task]", running: "deque[_Task]") -> None:

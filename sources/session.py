@@ -1,18 +1,14 @@
 """One request, well made: key, budget, time-out, retries, redaction, host pinned."""
 
-import ipaddress
 import itertools
 import json
 import logging
 import re
-import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import timedelta
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -34,19 +30,20 @@ from .errors import (
     LimitError,
     NotEntitledError,
     RequestError,
-    SettingError,
     SourceError,
     TerminalError,
     TransientError,
 )
+from .keys import Secrets, no_auth
+from .meter import Meter
+from .pauses import left_of_window, pause_after
+from .urls import check_target
 
 log = logging.getLogger(__name__)
 
 ATTEMPTS = 6
 REDIRECTS = 5
 HALF = re.compile("[\ud800-\udfff]")
-# a shorter one is a trial's, and may well be a word of what the vendor tells
-SHORTEST_KEY = 10
 
 
 def user_agent() -> str:
@@ -67,46 +64,6 @@ class NotNowError(TransientError):
 
 class UnclearError(TransientError):
     """Nobody knows whether the vendor took a request that must not be sent twice."""
-
-
-class HeaderAuth(AuthBase):
-    """A secret in one header. It is set as `auth`, because headers are printed at debug level and `auth` is not."""
-
-    def __init__(self, header: str, value: str) -> None:
-        if not (value.isascii() and value.isprintable()):
-            # the library would refuse it too, and print it
-            raise SettingError(
-                "the key has a character in it that cannot be sent",
-                remedy="copy it again, without line breaks or typographic quotes",
-            )
-        self._header, self._value = header, value
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers[self._header] = self._value
-        return request
-
-
-@dataclass
-class Meter:
-    """What reading something has cost. Several threads may add to one; `credits` are None where nothing costs any."""
-
-    requests: int = 0
-    retries: int = 0
-    seconds_waited: float = 0.0
-    credits: int | None = None
-
-    def __post_init__(self) -> None:
-        self._lock = threading.Lock()
-
-    def add(
-        self, *, requests: int = 0, retries: int = 0, seconds_waited: float = 0.0, credits_charged: int | None = None
-    ) -> None:
-        with self._lock:
-            if credits_charged is not None:
-                self.credits = (self.credits or 0) + credits_charged
-            self.requests += requests
-            self.retries += retries
-            self.seconds_waited += seconds_waited
 
 
 class Session:
@@ -135,12 +92,12 @@ class Session:
         self.base_url = base_url.rstrip("/")
         self._host = urlsplit(self.base_url)[:2]
         self._auth = auth
-        self._secrets = tuple(secret for secret in secrets if secret)
+        self._secrets = Secrets(secrets)
         self._clock = clock
         self._read_error = read_error
         self._refusal = refusal
         self._max_wait = max_wait.total_seconds()
-        self._turn = turn.total_seconds()
+        self._turn = turn
         self._timeout = (min(timeout, 10.0), timeout)
         self.workers = workers
         self.budget = budget
@@ -266,7 +223,7 @@ class Session:
         """
         url = urljoin(f"{self.base_url}/", url)
         for _ in range(REDIRECTS):
-            self._check_target(url)
+            check_target(url, self.base_url)
             self._count(meter)
             ours = urlsplit(url)[:2] == self._host
             try:
@@ -276,7 +233,7 @@ class Session:
                     http.get(
                         url,
                         headers={"User-Agent": user_agent()},
-                        auth=self._auth if ours and self._auth else _no_auth,
+                        auth=self._auth if ours and self._auth else no_auth,
                         timeout=self._timeout,
                         allow_redirects=False,
                         stream=True,
@@ -298,13 +255,6 @@ class Session:
                 raise TransientError(f"the download could not be read ({type(error).__name__})") from None
         raise TransientError(f"the download was put off {REDIRECTS} times, by redirects or the rate limit")
 
-    def _check_target(self, url: str) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise TerminalError(f"the download URL begins with {parts.scheme or 'nothing'}:, which is not http(s)")
-        if _is_private(parts.hostname) and not _is_private(urlsplit(self.base_url).hostname or ""):
-            raise TerminalError(f"the download URL points at {parts.hostname}, inside a private network")
-
     def _count(self, meter: Meter) -> None:
         """Take one request from the budget."""
         waited = self.budget.acquire()
@@ -313,16 +263,7 @@ class Session:
 
     def redact(self, text: str) -> str:
         """The text without any of our secrets."""
-        for secret in self._secrets:
-            text = text.replace(secret, "***")
-        return text
-
-    def _redacted(self, value: Any) -> Any:
-        if isinstance(value, str):
-            return self.redact(value)
-        if isinstance(value, dict):
-            return {self.redact(name): self._redacted(inner) for name, inner in value.items()}
-        return [self._redacted(inner) for inner in value] if isinstance(value, list) else value
+        return self._secrets.redact(text)
 
     def _send(
         self,
@@ -453,9 +394,11 @@ class Session:
 
     def _heed(self, response: requests.Response) -> None:
         """Lower the budget to what the answer says is left of it."""
-        left = response.headers.get("X-RateLimit-Remaining", "").strip()
-        if left.isdigit() and (seconds := self._reset(response)) is not None:
-            self.budget.lower(int(left), seconds)
+        if (left := left_of_window(response, self._clock.now())) is not None:
+            self.budget.lower(*left)
+
+    def _pause(self, response: requests.Response) -> float:
+        return pause_after(response, self._clock.now(), self._turn)
 
     def _json(self, response: requests.Response, path: str) -> Any:
         try:
@@ -463,36 +406,7 @@ class Session:
         except (ValueError, RecursionError):
             kind = self.redact(response.headers.get("Content-Type", "no content type"))[:100]
             raise AnswerError(f"{path} answered {response.status_code}, but not with JSON ({kind})") from None
-        # what a vendor says back is not kept; some escape a slash
-        keys = (secret for secret in self._secrets if len(secret) >= SHORTEST_KEY)
-        forms = {form.encode() for key in keys for form in (key, key.replace("/", r"\/"))}
-        return self._redacted(document) if any(form in response.content for form in forms) else document
-
-    def _pause(self, response: requests.Response) -> float:
-        """Seconds until the vendor's window turns: as it says, or else with the clock, at the next full minute."""
-        now = self._clock.now()
-        after = response.headers.get("Retry-After", "").strip()
-        if after.isdigit():
-            return max(float(after), 0.1)
-        if after:
-            try:
-                until = parsedate_to_datetime(after)
-                # `-0000` is UTC, but comes without a zone
-                until = until if until.tzinfo else until.replace(tzinfo=UTC)
-                return max((until - now).total_seconds(), 0.1)
-            except ValueError:
-                pass
-        seconds = self._reset(response)
-        return seconds if seconds is not None else self._turn - now.timestamp() % self._turn + 0.1
-
-    def _reset(self, response: requests.Response) -> float | None:
-        """Seconds until the vendor's window turns, by `X-RateLimit-Reset`."""
-        reset = response.headers.get("X-RateLimit-Reset", "").strip()
-        if not reset.isdigit():
-            return None
-        # an instant when it is large, a span otherwise: the vendors do not say which
-        seconds = float(reset)
-        return max(seconds - self._clock.now().timestamp() if seconds > 1e9 else seconds, 0.1)
+        return self._secrets.taken_out(document, response.content)
 
 
 def _loads(content: bytes) -> Any:
@@ -509,29 +423,3 @@ def _loads(content: bytes) -> Any:
 
 def _passes(error: BaseException) -> bool:
     return isinstance(error, TransientError) and not isinstance(error, LimitError)
-
-
-def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """In place of the session's key, and of whatever a .netrc file would add."""
-    return request
-
-
-def _is_private(host: str) -> bool:
-    """Whether a host, by name or address, is this machine or in a private network."""
-    try:
-        found = {str(info[4][0]) for info in socket.getaddrinfo(host, None)}
-    except OSError:
-        return False
-    return any(not ipaddress.ip_address(address.partition("%")[0]).is_global for address in found)
-
-
-def check_url(setting: str, url: str) -> str:
-    """The URL itself; raises SettingError unless it is http(s) with a host."""
-    try:
-        parts = urlsplit(url)
-        good = parts.scheme in ("http", "https") and bool(parts.hostname)
-    except ValueError:
-        good = False
-    if not good:
-        raise SettingError(f"{setting} is {url!r}, which is no URL", remedy="give it as https://host[/path]")
-    return url

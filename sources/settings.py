@@ -16,9 +16,9 @@ from dlt.common.typing import TSecretStrValue
 from .clock import Clock
 from .errors import SettingError
 from .pii import Pii, Policy
-from .session import check_url
 from .shared_budget import SharedDatabase
 from .streams import Asked, Stream
+from .urls import check_url
 from .windows import parse_day
 
 C = TypeVar("C", bound="VendorSettings")

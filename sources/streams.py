@@ -1,19 +1,19 @@
-"""What a vendor's stream is, what is asked of it, and what becomes of one.
+"""What a vendor's stream is, and what is asked of it.
 
 A stream is one endpoint with the tables it fills. Reading it for one account is a *lane*: its *slices* (days, windows)
 are handed on oldest first, and move the lane's position together with their rows.
 """
 
 from collections.abc import AsyncIterator, Iterator, Mapping, MutableMapping
-from dataclasses import dataclass, field
-from datetime import date, datetime
+from dataclasses import dataclass
+from datetime import date
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 
+from .meter import Meter
 from .positions import Positions
-from .session import Meter
 from .tables import Table
 from .windows import Days
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from .runs import Run
 
 Batch = Mapping[str, pa.Table]
-Status = Literal["running", "ok", "incomplete", "skipped", "failed", "interrupted"]
 
 
 @dataclass(frozen=True)
@@ -80,29 +79,6 @@ class Read(Protocol):
     """Reads all rows of a slice of a stream, or raises."""
 
     def __call__(self, stream: Stream, of: Slice, meter: Meter) -> Batch: ...
-
-
-@dataclass
-class Lane:
-    """One stream of one account in one run: what was asked for, what it cost, how it ended."""
-
-    stream: str
-    account: Account | None
-    started_at: datetime
-    status: Status = "running"
-    window: Days | None = None
-    rows: int = 0
-    meter: Meter = field(default_factory=Meter)
-    finished_at: datetime | None = None
-    errors: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    incomplete: dict[date, str] = field(default_factory=dict)
-    pending: int = 0
-    stopped: bool = False
-
-    @property
-    def account_id(self) -> str | None:
-        return self.account.id if self.account else None
 
 
 class Reports(Protocol):

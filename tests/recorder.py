@@ -30,9 +30,11 @@ from sandbox import Sandbox, World
 from sources.budget import Budget
 from sources.clock import Clock
 from sources.errors import AccessError
+from sources.keys import HeaderAuth
 from sources.leadfeeder_legacy import api
 from sources.leadfeeder_legacy.api import Api
-from sources.session import HeaderAuth, Meter, Session
+from sources.meter import Meter
+from sources.session import Session
 from sources.streams import Account
 from sources.windows import Days, today
 from tests.conftest import FakeClock

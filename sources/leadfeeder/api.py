@@ -23,8 +23,10 @@ from ..errors import (
     RequestError,
     SourceError,
 )
+from ..keys import HeaderAuth
+from ..meter import Meter
 from ..pages import Page, settled, side_by_side, walk
-from ..session import HeaderAuth, Meter, Session
+from ..session import Session
 from ..streams import Account
 from ..tables import as_json
 from ..windows import Days

@@ -5,8 +5,8 @@ from typing import TypeVar
 
 from ..errors import NotEntitledError
 from ..first_load import WEEK, FirstLoad, Load, of_accounts
+from ..meter import Meter
 from ..runs import Run
-from ..session import Meter
 from ..streams import Account
 from ..windows import Days
 from . import api

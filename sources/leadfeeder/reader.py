@@ -11,8 +11,8 @@ from urllib.parse import quote
 import pyarrow as pa
 
 from ..errors import AccessError, CeilingError, NotEntitledError
+from ..meter import Meter
 from ..pages import settled
-from ..session import Meter
 from ..streams import Account, Batch, Slice, Stream
 from ..tables import Table
 from ..windows import Days

@@ -16,9 +16,10 @@ import pyarrow as pa
 
 from ..clock import Clock
 from ..errors import AccessError, RequestError, SourceError, TransientError
+from ..lanes import Lane
 from ..ledger import Ledger
 from ..runs import Run
-from ..streams import Account, Lane, Stream
+from ..streams import Account, Stream
 from ..tables import Table, concat
 from . import tables
 from .api import Api, Json
@@ -107,7 +108,7 @@ class Records:
             rows = next(walk, None)
             if rows is None:
                 self._done.add(stream.name)
-                run.close_lanes(stream, still_busy=set())
+                run.lanes.close_all(stream)
                 break
             if rows[1].num_rows:
                 read[rows[0].name].append(rows[1])
@@ -122,12 +123,12 @@ class Records:
             CONTACTS.name: self._contacts,
             ENRICHMENT.name: self._addresses,
         }[stream.name]
-        lanes = [(run.open_lane(stream, account), account) for account in run.accounts]
+        lanes = [(run.lanes.open(stream, account), account) for account in run.accounts]
         for lane, account in lanes:
             try:
                 yield from read(run, lane, account)
             except SourceError as error:
-                run.fail_lane(lane, error, None)
+                run.lanes.fail(lane, error, None)
 
     def _companies(self, run: Run, lane: Lane, account: Account) -> Iterator[Rows]:
         gone = {row["id"]: row["gone_at"] for row in self._known(tables.GONE_COMPANIES, account) if row["gone_at"]}
@@ -222,7 +223,7 @@ class Records:
                 failures += 1
                 if failures >= FAILURES or not isinstance(failure, (TransientError, RequestError)):
                     raise failure
-                run.fail_lane(lane, failure, None, stop=False)
+                run.lanes.fail(lane, failure, None, stop=False)
 
     def _put_off(self, lane: Lane, what: str) -> None:
         lane.notes.append(f"{what} are left to the next run: credit_budget is used up")

@@ -16,8 +16,8 @@ import pyarrow.compute as pc
 
 from ..clock import Clock
 from ..errors import AnswerError, CeilingError
+from ..meter import Meter
 from ..pages import settled
-from ..session import Meter
 from ..streams import Account, Batch
 from ..tables import concat, within
 from ..windows import ONE_DAY, Days, cover, parse_instant, today

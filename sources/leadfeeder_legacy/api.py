@@ -16,8 +16,10 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 from ..budget import Limit
 from ..errors import AnswerError, CeilingError, RequestError
+from ..keys import HeaderAuth
+from ..meter import Meter
 from ..pages import Page, walk
-from ..session import HeaderAuth, Meter, Session
+from ..session import Session
 from ..streams import Account
 from ..windows import Days, parse_instant, timezone, today
 

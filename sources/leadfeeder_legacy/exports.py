@@ -24,11 +24,12 @@ from urllib.parse import quote
 from ..budget import Budget
 from ..clock import Clock, StoppedError
 from ..errors import AccessError, AnswerError, NotEntitledError, RequestError, SourceError, TransientError
+from ..lanes import Lane
 from ..ledger import Ledger
 from ..positions import Positions
 from ..runs import Run
 from ..session import NotNowError, Session, UnclearError
-from ..streams import Account, Lane, Stream, position_of
+from ..streams import Account, Stream, position_of
 from ..windows import Days, Unit, calendar, parse_instant
 from . import tables
 from .report import Report
@@ -184,7 +185,7 @@ class Exports:
                 elif self._clock.monotonic() - self._since >= self._policy.max_wait.total_seconds():
                     self._fail(run, job, _still_pending(job, self._policy.max_wait))
                     jobs.remove(job)
-        run.close_lanes(stream, still_busy={id(job.lane) for job in jobs})
+        run.lanes.close_all(stream, still_busy={id(job.lane) for job in jobs})
 
     def committed(self) -> None:
         """The rows of the last piece are in the warehouse: their requests are finished."""
@@ -198,13 +199,13 @@ class Exports:
         rows = await self._call(self._ledger.rows, tables.EXPORT_REQUESTS)
         waiting = {_place(r): r for r in (ExportRequest(**row) for row in rows) if r.finished_at is None}
         for account in run.accounts if self._policy.feeds != () else ():
-            lane = run.open_lane(stream, account)
+            lane = run.lanes.open(stream, account)
             try:
                 feeds = self._policy.feeds
                 if feeds is None:
                     feeds = tuple(str(feed["id"]) for feed in await self._call(self._feeds, account))
             except SourceError as error:
-                run.fail_lane(lane, error, None)
+                run.lanes.fail(lane, error, None)
                 continue
             for feed in feeds:
                 for job in self._windows(run, lane, account, feed, positions):
@@ -218,7 +219,7 @@ class Exports:
             for place, request in waiting.items():
                 mine = run.account(request.account_id)
                 if mine is not None and place not in self._crowded_places(run, positions):
-                    yield self._resumed(run.open_lane(stream, mine), mine, request)
+                    yield self._resumed(run.lanes.open(stream, mine), mine, request)
         for job in self._crowded(run, stream, positions):
             job.request = waiting.get(_place(job))
             yield job
@@ -230,7 +231,9 @@ class Exports:
 
     def _windows(self, run: Run, lane: Lane, account: Account, feed: str, positions: Positions) -> Iterator[_Job]:
         moves = run.asked.days is None
-        for window, days in run.windows(lane, account, positions.loaded(account.id, position_of(lane.stream, feed))):
+        loaded = positions.loaded(account.id, position_of(lane.stream, feed))
+        lane.widen(run.due.days(account, loaded))
+        for window, days in run.due.windows(account, loaded):
             yield _Job(lane, account, feed, window, days, moves_position=moves)
 
     def _crowded(self, run: Run, stream: Stream, positions: Positions) -> list[_Job]:
@@ -240,7 +243,7 @@ class Exports:
             for day in positions.incomplete(account.id, "leads"):
                 if (account.id, day) not in self._tried:
                     self._tried.add((account.id, day))
-                    lane = run.open_lane(stream, account)
+                    lane = run.lanes.open(stream, account)
                     jobs.append(_Job(lane, account, "all_leads", day, Days(day, day), crowded=True))
         return jobs
 
@@ -376,7 +379,7 @@ class Exports:
         job.lane.rows += (job.request.row_count or 0) if job.request else 0
         if job.crowded:
             positions.mark_complete(job.account.id, "leads", job.days)
-            run.read_otherwise(job.account.id, "leads", job.days.first, "by an export request")
+            run.lanes.read_otherwise(job.account.id, "leads", job.days.first, "by an export request")
         elif job.moves_position:
             # reports come in any order, but a position never moves past a window that has not come
             job.is_loaded = True
@@ -387,7 +390,7 @@ class Exports:
     def _fail(self, run: Run, job: _Job, error: SourceError) -> None:
         """One window's error is not its neighbours', unless nothing of the account can be had."""
         hopeless = isinstance(error, NotEntitledError) or (isinstance(error, AccessError) and error.status == 401)
-        run.fail_lane(job.lane, error, job.days, stop=hopeless)
+        run.lanes.fail(job.lane, error, job.days, stop=hopeless)
 
     def _later(self, job: _Job) -> None:
         """Due again after a wait that grows, with jitter."""

@@ -1,8 +1,8 @@
 """What a first load of the token API will take."""
 
 from ..first_load import WEEK, FirstLoad, Load, of_accounts, pages
+from ..meter import Meter
 from ..runs import Run
-from ..session import Meter
 from ..settings import listed
 from ..streams import Account
 from ..windows import Days

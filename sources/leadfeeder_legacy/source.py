@@ -16,9 +16,10 @@ from ..budget import Budget
 from ..clock import Clock
 from ..errors import AnswerError, SettingError
 from ..ledger import Ledger, MemoryLedger
+from ..meter import Meter
 from ..pages import Page, settled
 from ..runs import Run
-from ..session import Meter, Session
+from ..session import Session
 from ..settings import VendorSettings, listed, positive, resolve, scope, shared, span
 from ..streams import Account, Asked, Batch, Slice, Stream
 from ..tables import Table, concat, within

@@ -10,8 +10,8 @@ from datetime import timedelta
 from typing import Any
 
 from ..clock import Clock
+from ..meter import Meter
 from ..pages import Page
-from ..session import Meter
 from ..streams import Account
 from ..windows import Days, beside, cover, parse_instant, today
 from . import api

@@ -15,7 +15,9 @@ import requests
 
 from ..budget import Limit
 from ..errors import AccessError, AnswerError
-from ..session import HeaderAuth, Meter, Session
+from ..keys import HeaderAuth
+from ..meter import Meter
+from ..session import Session
 from .connections import Row
 
 BASE_URL = "https://app.leadsie.com"

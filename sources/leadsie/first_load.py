@@ -1,8 +1,8 @@
 """What a load of Leadsie takes."""
 
 from ..first_load import FirstLoad, Load
+from ..meter import Meter
 from ..runs import Run
-from ..session import Meter
 from ..settings import listed
 from .api import Api
 from .source import Settings

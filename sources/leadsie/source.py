@@ -14,8 +14,9 @@ from ..budget import Budget
 from ..clock import Clock
 from ..errors import AccessError, RequestError, SettingError
 from ..ledger import Ledger, MemoryLedger
+from ..meter import Meter
 from ..runs import Run
-from ..session import Meter, Session
+from ..session import Session
 from ..settings import VendorSettings, listed, positive, resolve, scope, shared
 from ..streams import Account, Asked, Batch, Slice, Stream
 from . import api, tables

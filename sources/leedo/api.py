@@ -14,7 +14,9 @@ from urllib.parse import quote
 
 from ..budget import Limit
 from ..errors import AccessError, AnswerError, RequestError
-from ..session import HeaderAuth, Meter, Session
+from ..keys import HeaderAuth
+from ..meter import Meter
+from ..session import Session
 
 BASE_URL = "https://api.leedo.app/v1"
 # the Free plan's

@@ -1,8 +1,8 @@
 """What a first load of Leedo will take."""
 
 from ..first_load import FirstLoad, Load, pages
+from ..meter import Meter
 from ..runs import Run
-from ..session import Meter
 from .api import Api
 from .source import Settings
 

@@ -7,11 +7,11 @@ from typing import Any
 
 from ..clock import Clock
 from ..errors import AnswerError
+from ..lanes import Lane
 from ..ledger import Ledger
+from ..meter import Meter
 from ..pages import WALKS, side_by_side
 from ..runs import Run
-from ..session import Meter
-from ..streams import Lane
 from ..tables import concat
 from . import tables
 from .api import Page

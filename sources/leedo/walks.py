@@ -21,9 +21,9 @@ from typing import Any
 from ..clock import Clock
 from ..errors import AccessError, LimitError, QuotaError, SourceError, TerminalError, TransientError
 from ..ledger import Ledger
+from ..meter import Meter
 from ..pii import Pii
 from ..runs import Run
-from ..session import Meter
 from ..streams import Account, Stream
 from .api import Api, Page
 from .known import History, Known
@@ -127,7 +127,7 @@ class Lists:
         return kept or self._api.page(name, number, meter)
 
     def _read(self, run: Run, stream: Stream, state: State) -> None:
-        lane = run.open_lane(stream, None)
+        lane = run.lanes.open(stream, None)
         name = stream.name
         if name not in self._walks:
             table = stream.tables[0]
@@ -148,10 +148,10 @@ class Lists:
             self._over = self._over or (error if _stops_all(error) else None)
             if isinstance(self._over, LimitError) and name in (self._late or ()):
                 lane.notes.append(f"the hour has nothing left for it; it was read at {state['whole'][name]}")
-                run.close_lanes(stream, set())
+                run.lanes.close_all(stream)
             else:
                 self._short = self._short or isinstance(self._over, LimitError)
-                run.fail_lane(lane, error, None)
+                run.lanes.fail(lane, error, None)
             self._unread.discard(name)
         else:
             if whole:
@@ -169,7 +169,7 @@ class Lists:
         """Rows by themselves, the newest first, while the budget lasts: nothing is waited for."""
         while self._due and not run.spent and not (self._over or self._api.session.budget.pause):
             name, row_id = self._due[0]
-            lane = next(run.open_lane(stream, None) for stream in self._streams if stream.name == name)
+            lane = next(run.lanes.open(stream, None) for stream in self._streams if stream.name == name)
             try:
                 self._walks[name].known.detailed(self._api.detail(name, row_id, lane.meter), self._clock.now())
                 self._detailed.add(name)
@@ -179,7 +179,7 @@ class Lists:
             except SourceError as error:
                 if not (isinstance(error, AccessError) and error.status == 404):
                     self._over = error if _stops_all(error) else None
-                    run.fail_lane(lane, error, None)
+                    run.lanes.fail(lane, error, None)
                     self._leave(name)
                 elif name not in self._detailed:
                     lane.notes.append(f"/{name}/<id> answered 404: details of {name} are left out")
@@ -190,7 +190,7 @@ class Lists:
         if self._over or self._api.session.budget.pause:
             for stream in self._streams:
                 if left := sum(name == stream.name for name, _ in self._due):
-                    run.open_lane(stream, None).notes.append(f"{left:,} details are left for the next run")
+                    run.lanes.open(stream, None).notes.append(f"{left:,} details are left for the next run")
             self._due.clear()
         if not self._due:
             self._close(run)
@@ -200,7 +200,7 @@ class Lists:
 
     def _close(self, run: Run) -> None:
         for stream in self._streams:
-            run.close_lanes(stream, set())
+            run.lanes.close_all(stream)
 
 
 def _stops_all(error: SourceError) -> bool:

@@ -17,7 +17,8 @@ from sources.clock import Clock
 from sources.errors import SourceError
 from sources.leadfeeder import api
 from sources.leadfeeder.api import Api
-from sources.session import Meter, Session
+from sources.meter import Meter
+from sources.session import Session
 from sources.streams import Account
 from sources.windows import Days
 from tests.conftest import FakeClock

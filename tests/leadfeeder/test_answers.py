@@ -21,7 +21,7 @@ from sources.errors import (
 from sources.leadfeeder import api, tables
 from sources.leadfeeder.api import Api
 from sources.leadfeeder.visits import flat
-from sources.session import Meter
+from sources.meter import Meter
 from sources.streams import Account
 from sources.windows import Days
 from tests.conftest import FakeClock

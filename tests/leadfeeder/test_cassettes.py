@@ -20,7 +20,7 @@ from vcr.serializers import yamlserializer
 from sources.errors import AccessError, CeilingError, NotEntitledError
 from sources.leadfeeder import api, tables
 from sources.leadfeeder.api import BASE_URL, Api
-from sources.session import Meter
+from sources.meter import Meter
 from sources.streams import Account
 from sources.windows import Days
 from tests.conftest import FakeClock

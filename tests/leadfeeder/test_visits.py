@@ -11,7 +11,7 @@ from sandbox import Sandbox, World
 from sources.errors import CeilingError
 from sources.leadfeeder import visits as reading
 from sources.leadfeeder.visits import COUNTRIES, Visits
-from sources.session import Meter
+from sources.meter import Meter
 from sources.streams import Account
 from sources.windows import Days
 from tests.conftest import FakeClock

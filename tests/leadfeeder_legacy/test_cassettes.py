@@ -21,10 +21,12 @@ from vcr.persisters.filesystem import FilesystemPersister
 from vcr.serializers import yamlserializer
 
 from sources.errors import AccessError
+from sources.keys import HeaderAuth
 from sources.leadfeeder_legacy import api, tables
 from sources.leadfeeder_legacy.api import Api
+from sources.meter import Meter
 from sources.pages import Page
-from sources.session import HeaderAuth, Meter, user_agent
+from sources.session import user_agent
 from sources.streams import Account
 from sources.windows import Days
 from tests.conftest import FakeClock

@@ -11,7 +11,7 @@ from pipelines.status import positions
 from pipelines.sync import Summary, sync
 from pipelines.warehouse import Warehouse
 from sandbox import Sandbox, World
-from sources import session
+from sources import urls
 from sources.streams import Asked
 from sources.windows import Days
 from tests.conftest import FakeClock, on_duckdb
@@ -318,8 +318,8 @@ def test_a_download_from_a_place_that_is_none_of_the_vendors_is_refused(
     sandbox.leadfeeder_legacy.options.exports.download_url = url
     # the sandbox itself stands in a private network: to the rest it is a public host
     own = sandbox.url.split("//")[1].split(":")[0]
-    real = session._is_private
-    monkeypatch.setattr(session, "_is_private", lambda host: host != own and real(host))
+    real = urls._is_private
+    monkeypatch.setattr(urls, "_is_private", lambda host: host != own and real(host))
 
     summary = run(expect=1)
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from sources.leadfeeder_legacy.api import Api
 from sources.leadfeeder_legacy.visits import Visits
+from sources.meter import Meter
 from sources.pages import Page
-from sources.session import Meter
 from sources.streams import Account
 from sources.windows import Days
 from tests.conftest import FakeClock

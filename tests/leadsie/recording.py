@@ -17,7 +17,8 @@ from sources.clock import Clock
 from sources.errors import SourceError
 from sources.leadsie import api
 from sources.leadsie.api import Api
-from sources.session import Meter, Session
+from sources.meter import Meter
+from sources.session import Session
 from tests.conftest import FakeClock
 from tests.recorder import Scrubber, tape
 

@@ -20,7 +20,7 @@ from sources.errors import AccessError, RequestError
 from sources.leadsie import tables
 from sources.leadsie.api import BASE_URL, Api
 from sources.leadsie.connections import states, united
-from sources.session import Meter
+from sources.meter import Meter
 from tests.conftest import FakeClock
 from tests.recorder import Scrubber, tape
 

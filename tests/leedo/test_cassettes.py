@@ -19,7 +19,7 @@ from vcr.serializers import yamlserializer
 from sources.errors import AccessError
 from sources.leedo import STREAMS
 from sources.leedo.api import Api
-from sources.session import Meter
+from sources.meter import Meter
 from tests.conftest import FakeClock
 from tests.recorder import MATCH, Scrubber
 

@@ -11,13 +11,13 @@ import pytest
 from pipelines.sync import Summary
 from pipelines.warehouse import Warehouse
 from sandbox import Sandbox
+from sources.lanes import Lane
 from sources.leedo.api import Page
 from sources.leedo.known import Known
 from sources.leedo.tables import CAMPAIGNS
 from sources.leedo.walk import Walk
+from sources.meter import Meter
 from sources.pii import Pii
-from sources.session import Meter
-from sources.streams import Lane
 from tests.conftest import FakeClock
 from tests.leedo.conftest import Run
 from tests.leedo.oracle import COLUMNS, Oracle

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from sources.clock import Clock
 from sources.errors import SourceError, TerminalError
+from sources.lanes import Lane
 from sources.leadfeeder import source as v1
 from sources.leadfeeder.api import Api as V1Api
 from sources.leadfeeder.reader import Reader as V1Reader
@@ -30,10 +31,11 @@ from sources.leedo import api as leedo_api
 from sources.leedo import source as leedo
 from sources.leedo.known import History, Known
 from sources.leedo.walk import Walk
+from sources.meter import Meter
 from sources.pii import KEEP
 from sources.runs import Run
-from sources.session import Meter, Session
-from sources.streams import Account, Lane, Slice, Stream
+from sources.session import Session
+from sources.streams import Account, Slice, Stream
 from sources.windows import Days
 
 from .test_mutated import mutated
@@ -81,13 +83,18 @@ class Options:
         return f"/{stream.name}" if stream else None
 
 
+class Strict:
+    """Lanes of which none may fail."""
+
+    def fail(self, lane: Lane, error: SourceError, of: object, *, stop: bool = True) -> None:
+        raise error
+
+
 class Piece:
     """A run whose piece has no end."""
 
     spent = False
-
-    def fail_lane(self, lane: Lane, error: SourceError, of: object, *, stop: bool = True) -> None:
-        raise error
+    lanes = Strict()
 
 
 class Credits:

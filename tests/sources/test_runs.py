@@ -14,10 +14,12 @@ import pytest
 from sources import runs
 from sources.budget import Budget, Limit
 from sources.errors import AccessError, CeilingError, NotEntitledError, RequestError, TransientError
+from sources.lanes import Lane
+from sources.meter import Meter
 from sources.positions import Positions
 from sources.runs import AHEAD, Run
-from sources.session import Meter, Session
-from sources.streams import Account, Asked, Batch, Lane, Slice, Stream
+from sources.session import Session
+from sources.streams import Account, Asked, Batch, Slice, Stream
 from sources.tables import Column, Table, within
 from sources.windows import Days
 from tests.conftest import FakeClock

@@ -23,7 +23,10 @@ from sources.errors import (
     TerminalError,
     TransientError,
 )
-from sources.session import ATTEMPTS, HeaderAuth, Meter, Session, check_url
+from sources.keys import HeaderAuth
+from sources.meter import Meter
+from sources.session import ATTEMPTS, Session
+from sources.urls import check_url
 from tests.conftest import FakeClock
 from tests.sources.scripted import Answer, Server
 

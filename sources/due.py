@@ -1,0 +1,55 @@
+"""Which days and calendar windows of an account are due."""
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from .clock import Clock
+from .streams import Account
+from .windows import Days, Unit, calendar, since, today
+
+
+@dataclass(frozen=True)
+class Due:
+    """What a run is to read, by what is loaded already.
+
+    `beginning` is the configured first day, `lookback` the days that are read again, `unit` the calendar window, and
+    `asked` the days of a backfill, which are due whatever is loaded.
+    """
+
+    clock: Clock
+    beginning: date | None
+    lookback: int
+    unit: Unit
+    asked: Days | None
+
+    def today(self, account: Account) -> date:
+        """The account's calendar day, now."""
+        return today(self.clock.now(), account.zone)
+
+    def start(self, account: Account) -> date:
+        """Where an account that was never loaded begins."""
+        return self.beginning or self.today(account) - timedelta(days=30)
+
+    def days(self, account: Account, loaded: Days | None) -> Days | None:
+        """The days of the backfill, or what is new since `loaded`."""
+        if self.asked is not None:
+            return self.asked
+        return since(loaded, self.start(account), self.lookback, self.today(account))
+
+    def windows(self, account: Account, loaded: Days | None) -> list[tuple[date, Days]]:
+        """The calendar windows that are due or touched by a backfill, oldest first.
+
+        Each is its first day and the days to ask for: it is cut off at the start of what is loaded and at today.
+        """
+        due = self.days(account, loaded)
+        if due is None:
+            return []
+        start = loaded.first if loaded else self.start(account)
+        until = self.today(account)
+        found = []
+        for window in calendar(due, self.unit):
+            first = window.first if window.last < start else max(window.first, min(start, due.first))
+            last = min(window.last, until)
+            if first <= last:
+                found.append((window.first, Days(first, last)))
+        return found

@@ -1,0 +1,113 @@
+"""How the lanes of a run fare: each is one stream of one account, from what is asked for to how it ended."""
+
+import logging
+from collections.abc import Callable, Iterator, Set
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Literal
+
+from .clock import Clock
+from .errors import AccessError, NotEntitledError, QuotaError, SourceError
+from .meter import Meter
+from .streams import Account, Slice, Stream
+from .windows import Days
+
+log = logging.getLogger(__name__)
+
+Status = Literal["running", "ok", "incomplete", "skipped", "failed", "interrupted"]
+
+
+@dataclass
+class Lane:
+    """One stream of one account in one run: what was asked for, what it cost, how it ended."""
+
+    stream: str
+    account: Account | None
+    started_at: datetime
+    status: Status = "running"
+    window: Days | None = None
+    rows: int = 0
+    meter: Meter = field(default_factory=Meter)
+    finished_at: datetime | None = None
+    errors: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    incomplete: dict[date, str] = field(default_factory=dict)
+    pending: int = 0
+    stopped: bool = False
+
+    @property
+    def account_id(self) -> str | None:
+        return self.account.id if self.account else None
+
+    def widen(self, days: Days | None) -> None:
+        """Have its window reach over these days, too."""
+        if days is not None:
+            self.window = days if self.window is None else Days(min(days.first, self.window.first), days.last)
+
+
+class Lanes:
+    """The lanes of a run of one vendor, in the order in which they were opened.
+
+    `listing` is what listing the accounts costs, which is part of the first lane that reads none; `refused` is the
+    error after which the vendor would refuse everything else, too.
+    """
+
+    def __init__(self, vendor: str, clock: Clock, redact: Callable[[str], str]) -> None:
+        self.listing = Meter()
+        self.refused: AccessError | QuotaError | None = None
+        self._vendor = vendor
+        self._clock = clock
+        self._redact = redact
+        self._lanes: list[Lane] = []
+
+    def __iter__(self) -> Iterator[Lane]:
+        return iter(self._lanes)
+
+    def __len__(self) -> int:
+        return len(self._lanes)
+
+    def open(self, stream: Stream, account: Account | None) -> Lane:
+        """The lane of a stream and account, made where there is none yet."""
+        account_id = account.id if account else None
+        for lane in self._lanes:
+            if lane.stream == stream.name and lane.account_id == account_id:
+                return lane
+        taken = any(lane.meter is self.listing for lane in self._lanes)
+        meter = self.listing if account is None and not taken else Meter()
+        lane = Lane(stream.name, account, self._clock.now(), meter=meter)
+        self._lanes.append(lane)
+        return lane
+
+    def close(self, lane: Lane) -> None:
+        """Nothing is left to do in it."""
+        if lane.finished_at is None:
+            lane.finished_at = self._clock.now()
+            lane.status = "ok" if lane.status == "running" else lane.status
+            whose = f" of account {lane.account_id}" if lane.account else ""
+            log.debug("%s: %s%s: %s rows read", self._vendor, lane.stream, whose, f"{lane.rows:,}")
+
+    def close_all(self, stream: Stream, still_busy: Set[int] = frozenset()) -> None:
+        """Close the lanes of a stream but for those whose `id` is among the busy ones'."""
+        for lane in self._lanes:
+            if lane.stream == stream.name and id(lane) not in still_busy:
+                self.close(lane)
+
+    def fail(self, lane: Lane, error: SourceError, of: Slice | Days | None, *, stop: bool = True) -> None:
+        """Note that something of a lane could not be had; with `stop` nothing more of it is tried."""
+        account = f"account {lane.account.id}" if lane.account else None
+        text = self._redact(str(error.locate(self._vendor, account, lane.stream, str(of) if of else None)))
+        lane.stopped = lane.stopped or stop
+        lane.status = "skipped" if isinstance(error, NotEntitledError) else "failed"
+        lane.errors.append(text)
+        if stop:
+            lane.finished_at = self._clock.now()
+        if isinstance(error, QuotaError) or (isinstance(error, AccessError) and error.status == 401):
+            self.refused = error
+        log.warning("%s%s", "skipped: " if lane.status == "skipped" else "", text)
+
+    def read_otherwise(self, account_id: str, stream: str, day: date, how: str) -> None:
+        """A day that the stream could not read in full has been read in full by other means."""
+        for lane in self._lanes:
+            if lane.stream == stream and lane.account_id == account_id:
+                lane.incomplete.pop(day, None)
+                lane.notes.append(f"{day} was read {how}")
