@@ -24,7 +24,9 @@ from pathlib import Path
 from typing import Any
 
 import vcr
+from vcr.persisters.filesystem import FilesystemPersister
 from vcr.request import Request
+from vcr.serializers import yamlserializer
 
 from sandbox import Sandbox, World
 from sources.budget import Budget
@@ -187,6 +189,12 @@ def tape(
         before_record_response=response,
         decode_compressed_response=True,
     )
+
+
+def load(path: Path) -> tuple[list[Any], list[Any]]:
+    """The requests and the answers of a cassette."""
+    asked, answers = FilesystemPersister.load_cassette(path, yamlserializer)
+    return asked, answers
 
 
 def _record(call: Call, path: Path, session: Session, scrub: Callable[[Any], Any], where: tuple[Account, Days]) -> None:

@@ -14,8 +14,6 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import vcr
-from vcr.persisters.filesystem import FilesystemPersister
-from vcr.serializers import yamlserializer
 
 from sources.errors import AccessError, CeilingError, NotEntitledError
 from sources.leadfeeder import api, tables
@@ -24,7 +22,7 @@ from sources.meter import Meter
 from sources.streams import Account
 from sources.windows import Days
 from tests.conftest import FakeClock
-from tests.recorder import tape
+from tests.recorder import load, tape
 
 from .recording import CALLS, CASSETTES, MATCH, WRONG_KEY, kept, open_api, record
 
@@ -60,11 +58,6 @@ class Tape:
 
 
 Replay = Callable[[str], Any]
-
-
-def load(path: Path) -> tuple[list[Any], list[Any]]:
-    asked, answers = FilesystemPersister.load_cassette(path, yamlserializer)
-    return asked, answers
 
 
 def query_of(request: Any) -> dict[str, str]:

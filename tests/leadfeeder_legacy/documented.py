@@ -7,17 +7,16 @@ visits: one file stands for both.
 
 import json
 import re
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, Self
-from urllib.parse import parse_qs, urlsplit
+from typing import Any
+from urllib.parse import parse_qs
+
+from tests.served import Question, Served
 
 SAMPLES = Path(__file__).with_name("samples")
 TOKEN = "yourapitoken"
-PREFIX = "/behind/a/proxy"
 DOWNLOAD = "/download/ee9de62d-d54b-4cd6-a703-77217a399dbf.json"
 NOTHING: dict[str, Any] = {"data": [], "included": []}
 
@@ -49,12 +48,13 @@ class Refusal:
 
 
 @dataclass
-class Documented:
+class Documented(Served):
     """A vendor that knows its document's samples by heart, and nothing else.
 
     `leads` are pages by account and day, `visits` one page by account: it shows what lies in the days asked for.
     """
 
+    prefix = "/behind/a/proxy"
     accounts: Any = field(default_factory=lambda: sample("accounts"))
     custom_feeds: dict[str, Any] = field(default_factory=lambda: {"6002": sample("custom_feeds")})
     scripts: dict[str, Any] = field(default_factory=lambda: {"6001": sample("tracking_script")})
@@ -98,48 +98,10 @@ class Documented:
             return 200, {**page, "data": inside}
         return 404, {"errors": [{"title": "Not Found"}]}
 
-    def __enter__(self) -> Self:
-        vendor = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            # headers and body in one packet
-            wbufsize = -1
-
-            def do_GET(self) -> None:
-                parts = urlsplit(self.path)
-                path = parts.path.removeprefix(PREFIX)
-                query = {name: values[0] for name, values in parse_qs(parts.query).items()}
-                vendor.asked.append((path, query))
-                if parts.path == path:
-                    status, document = 404, {"errors": [{"title": "Not Found"}]}
-                else:
-                    status, document = vendor.answer(path, query, self.headers["Authorization"])
-                body = json.dumps(document).encode()
-                self.send_response(status)
-                self.send_header("Content-Type", "application/vnd.api+json")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def do_POST(self) -> None:
-                form = self.rfile.read(int(self.headers["Content-Length"])).decode()
-                vendor.forms.append({name: values[0] for name, values in parse_qs(form).items()})
-                self.do_GET()
-
-            def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}{PREFIX}"
+    def respond(self, asked: Question) -> tuple[int, Any]:
+        if asked.method == "POST":
+            self.forms.append({name: values[0] for name, values in parse_qs(asked.body.decode()).items()})
+        if asked.path is None:
+            return 404, {"errors": [{"title": "Not Found"}]}
+        self.asked.append((asked.path, asked.query))
+        return self.answer(asked.path, asked.query, asked.headers.get("Authorization"))

@@ -17,8 +17,6 @@ import pytest
 import requests
 import vcr
 from vcr.errors import CannotOverwriteExistingCassetteException
-from vcr.persisters.filesystem import FilesystemPersister
-from vcr.serializers import yamlserializer
 
 from sources.errors import AccessError
 from sources.keys import HeaderAuth
@@ -30,7 +28,7 @@ from sources.session import user_agent
 from sources.streams import Account
 from sources.windows import Days
 from tests.conftest import FakeClock
-from tests.recorder import CALLS, CASSETTES, MATCH, SECRET, WRONG_TOKEN, Scrubber, open_session, record
+from tests.recorder import CALLS, CASSETTES, MATCH, SECRET, WRONG_TOKEN, Scrubber, load, open_session, record
 
 TOKEN = "a-token-of-the-tests"
 NAMES = sorted(CALLS)
@@ -68,12 +66,6 @@ class Tape:
     def pages(self, endpoint: api.Endpoint) -> list[Page]:
         pages = self.client.pages(endpoint, self.account, self.days, self.meter, ceiling=endpoint.ceiling, ahead=1)
         return list(pages)
-
-
-def load(path: Path) -> tuple[list[Any], list[Any]]:
-    """The recorded requests and responses."""
-    asked, answers = FilesystemPersister.load_cassette(path, yamlserializer)
-    return asked, answers
 
 
 @pytest.fixture

@@ -5,10 +5,10 @@ the shape of the vendor's page on webhooks, version 2.
 """
 
 import json
-import threading
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self
+from typing import Any
+
+from tests.served import Question, Served
 
 KEY = "the-key-of-the-tests"
 
@@ -73,7 +73,7 @@ Answer = tuple[int, Any]
 
 
 @dataclass
-class Documented:
+class Documented(Served):
     """`answers` are status and body by customUserId, None standing for the call that names nobody; `pages` by path."""
 
     answers: dict[str | None, Answer] = field(default_factory=dict)
@@ -89,48 +89,9 @@ class Documented:
         """The customUserIds asked for, in order."""
         return [body.get("customUserId") for method, _, body, _ in self.asked if method == "POST"]
 
-    def __enter__(self) -> Self:
-        vendor = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            # headers and body in one packet
-            wbufsize = -1
-
-            def answer(self) -> None:
-                sent = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                body = json.loads(sent or b"{}")
-                vendor.asked.append((self.command, self.path, body, dict(self.headers)))
-                if self.command == "POST" and self.path == "/api/checkUserStatus":
-                    status, document = vendor.answers.get(body.get("customUserId"), (200, {"allConnections": []}))
-                else:
-                    status, document = vendor.pages.get(self.path, (404, {"error": "Not Found"}))
-                said = json.dumps(document).encode()
-                self.send_response(status)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(said)))
-                self.end_headers()
-                self.wfile.write(said)
-
-            def do_GET(self) -> None:
-                self.answer()
-
-            def do_POST(self) -> None:
-                self.answer()
-
-            def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}"
+    def respond(self, asked: Question) -> Answer:
+        body = json.loads(asked.body or b"{}")
+        self.asked.append((asked.method, asked.target, body, dict(asked.headers)))
+        if (asked.method, asked.path) == ("POST", "/api/checkUserStatus"):
+            return self.answers.get(body.get("customUserId"), (200, {"allConnections": []}))
+        return self.pages.get(asked.target, (404, {"error": "Not Found"}))

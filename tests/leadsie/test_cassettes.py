@@ -13,8 +13,6 @@ from urllib.parse import urlsplit
 
 import pytest
 import vcr
-from vcr.persisters.filesystem import FilesystemPersister
-from vcr.serializers import yamlserializer
 
 from sources.errors import AccessError, RequestError
 from sources.leadsie import tables
@@ -22,7 +20,7 @@ from sources.leadsie.api import BASE_URL, Api
 from sources.leadsie.connections import states, united
 from sources.meter import Meter
 from tests.conftest import FakeClock
-from tests.recorder import Scrubber, tape
+from tests.recorder import Scrubber, load, tape
 
 from .documented import NEWER
 from .recording import CALLS, CASSETTES, KEPT_TEXTS, MATCH, NOBODY, WRONG_KEY, kept, open_api, record
@@ -45,11 +43,6 @@ class Tape:
 
 
 Replay = Callable[[str], Any]
-
-
-def load(path: Path) -> tuple[list[Any], list[Any]]:
-    asked, answers = FilesystemPersister.load_cassette(path, yamlserializer)
-    return asked, answers
 
 
 @pytest.fixture

@@ -13,15 +13,13 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 import vcr
-from vcr.persisters.filesystem import FilesystemPersister
-from vcr.serializers import yamlserializer
 
 from sources.errors import AccessError
 from sources.leedo import STREAMS
 from sources.leedo.api import Api
 from sources.meter import Meter
 from tests.conftest import FakeClock
-from tests.recorder import MATCH, Scrubber
+from tests.recorder import MATCH, Scrubber, load
 
 from .recording import BEYOND, CALLS, CASSETTES, KEPT_TEXTS, LISTS, SIZE, WRONG_TOKEN, open_api, record
 
@@ -40,11 +38,6 @@ class Tape:
 
 
 Replay = Callable[[str], Any]
-
-
-def load(path: Path) -> tuple[list[Any], list[Any]]:
-    asked, answers = FilesystemPersister.load_cassette(path, yamlserializer)
-    return asked, answers
 
 
 @pytest.fixture
