@@ -80,7 +80,11 @@ def test_runs_top_to_bottom(path: Path, in_duckdb: House) -> None:
 def test_both_databases_show_the_same(path: Path, in_duckdb: House, in_postgres: House) -> None:
     shown = []
     for house in (in_duckdb, in_postgres):
-        with house.at_home():
+        with house.at_home() as warehouse:
+            with warehouse.open() as client:
+                # how long a run waited is chance
+                client.execute_sql("UPDATE ops.runs SET started_at = date_trunc('hour', started_at)")
+                client.execute_sql("UPDATE ops.runs SET finished_at = started_at")
             shown.append([*rendered(path, {}, destination=house.destination)])
     for one, other in zip(*shown, strict=True):
         # rows of plots come in any order
