@@ -42,7 +42,8 @@ class Lane:
     def widen(self, days: Days | None) -> None:
         """Have its window reach over these days, too."""
         if days is not None:
-            self.window = days if self.window is None else Days(min(days.first, self.window.first), days.last)
+            known = self.window or days
+            self.window = Days(min(days.first, known.first), max(days.last, known.last))
 
 
 class Lanes:

@@ -43,7 +43,8 @@ log = logging.getLogger(__name__)
 
 ATTEMPTS = 6
 REDIRECTS = 5
-# an answer is read at once: in parts of 10 kB, threads hand the interpreter to each other a dozen times a page
+# whoever uses requests in this process reads an answer at once: in parts of 10 kB, as it would, threads hand the
+# interpreter to each other a dozen times a page
 requests.models.CONTENT_CHUNK_SIZE = 1 << 20
 HALF = re.compile("[\ud800-\udfff]")
 

@@ -2,6 +2,7 @@
 
 import json
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -21,14 +22,14 @@ class Question:
     body: bytes
 
 
-class Served:
+class Served(ABC):
     """Answers in JSON, at its `url`, from the beginning of a `with` block to its end."""
 
     prefix = ""
 
+    @abstractmethod
     def respond(self, asked: Question) -> tuple[int, Any]:
         """Status and document."""
-        raise NotImplementedError
 
     def __enter__(self) -> Self:
         vendor = self

@@ -120,10 +120,11 @@ def open_house(destination: str, folder: Path, server: str | None = None) -> Ite
         more = {"DESTINATION__POSTGRES__CREDENTIALS": database(server)}
     # a story that begins before the last month did
     world = World(days=35, accounts=2, visits_per_day=8, clock=clock.epoch)
-    # those that come most are called what means something to a page, to dbt and to a database
+    # a feed, and those that come most, are called what means something to a page, to dbt and to a database
     came = Counter(visit.lead.company.number for visit in world.history(ACCOUNT).visits)
     for (number, _), name in zip(came.most_common(), HOSTILE, strict=False):
         world.rename_company(number, name)
+    world.add_feed(ACCOUNT, HOSTILE[1], HOSTILE[0], page_url="/")
     with Sandbox(world, clock=clock.epoch, limits=False) as sandbox:
         sandbox.leadfeeder_legacy.options.exports.pending_polls = 0
         yield House(destination, folder, clock, sandbox, more)

@@ -120,8 +120,10 @@ def test_numbers_are_numbers_in_both(loaded: House) -> None:
 
 
 def test_a_name_is_what_it_was(loaded: House) -> None:
-    named = Reader(loaded.destination).query("select name from marts.companies")["name"].to_pylist()
-    assert set(HOSTILE) <= set(named)
+    reader = Reader(loaded.destination)
+    assert set(HOSTILE) <= set(reader.query("select name from marts.companies")["name"].to_pylist())
+    feeds = reader.query("select distinct name, custom_feed_id from marts.feeds").to_pylist()
+    assert {"name": HOSTILE[0], "custom_feed_id": HOSTILE[1]} in feeds
 
 
 # ---- the report

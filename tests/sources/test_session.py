@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 import pytest
+import requests
 
 from sources.budget import Budget, Limit
 from sources.errors import (
@@ -100,6 +101,21 @@ def test_a_request(server: Server, connect: Open, clock: FakeClock) -> None:
     assert seen.headers["User-Agent"].startswith("leadhouse")
     assert (meter.requests, meter.retries, meter.seconds_waited) == (1, 0, 0)
     assert clock.slept == []
+
+
+def test_an_answer_is_read_at_once(server: Server, connect: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However requests calls the size of what it reads: many small parts are many turns of the interpreter."""
+    asked: list[int] = []
+    real = requests.Response.iter_content
+
+    def noted(self: requests.Response, size: int = 1, decode_unicode: bool = False) -> Iterator[Any]:
+        asked.append(size)
+        return real(self, size, decode_unicode)
+
+    monkeypatch.setattr(requests.Response, "iter_content", noted)
+    ask(connect(server.url))
+    assert asked
+    assert min(asked) >= 1 << 20
 
 
 def test_the_environments_proxy_is_used(
