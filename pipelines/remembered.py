@@ -1,16 +1,21 @@
-"""What dlt works out again and again, and need not: every third call of a function in a small run.
+"""What dlt works out again and again, and need not: a third of what a small run takes.
 
 None of it changes what dlt does; each answer depends on nothing but what is asked.
 """
 
-from copy import copy
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from copy import copy, deepcopy
 from functools import cache
 from typing import Any
 
 from dlt.common import validation
-from dlt.common.configuration import resolve
+from dlt.common.configuration import container, resolve
 from dlt.common.configuration.providers import environ
 from dlt.common.configuration.specs.base_configuration import BaseConfiguration, is_valid_configspec_field
+from dlt.common.configuration.specs.config_section_context import ConfigSectionContext
+from dlt.common.schema import schema, utils
 
 
 def remembering(destination: Any) -> Any:
@@ -26,6 +31,53 @@ def remembering(destination: Any) -> Any:
 
     destination.capabilities = capabilities
     return destination
+
+
+_lookup: Any = resolve
+_turn = threading.Lock()
+_at_work = 0
+# where nothing is set, with the traces that dlt keeps of it
+_unset: dict[tuple[Any, ...], list[Any]] = {}
+
+
+@contextmanager
+def settings_stay() -> Iterator[None]:
+    """Until this is left, what is not set stays so: dlt looks for it at dozens of places, again for each table."""
+    global _at_work
+    with _turn:
+        _at_work += 1
+    try:
+        yield
+    finally:
+        with _turn:
+            _at_work -= 1
+            if not _at_work:
+                _unset.clear()
+
+
+def _look_up(key: str, hint: Any, inner_hint: Any, *sections: Any) -> tuple[Any, list[Any]]:
+    if not _at_work or _lookup.is_context_inner_hint(inner_hint):
+        return _look_everywhere(key, hint, inner_hint, *sections)
+    context = container.Container()[ConfigSectionContext]
+    place = (key, _lookup.is_secret_hint(hint), sections, context.pipeline_name, context.sections)
+    if (seen := _unset.get(place)) is not None:
+        return None, list(seen)
+    value, traces = _look_everywhere(key, hint, inner_hint, *sections)
+    if value is None:
+        _unset[place] = list(traces)
+    return value, traces
+
+
+_PLAIN = {str, int, bool, type(None)}
+
+
+def _copied(value: Any) -> Any:
+    """A deep copy of a schema, which is made of dicts, lists and plain values."""
+    if type(value) is dict:
+        return {key: each if type(each) in _PLAIN else _copied(each) for key, each in value.items()}
+    if type(value) is list:
+        return [_copied(each) for each in value]
+    return value if type(value) in _PLAIN else deepcopy(value)
 
 
 def _remember(module: Any, name: str) -> None:
@@ -51,9 +103,20 @@ def _fields(kind: type[BaseConfiguration]) -> int:
     return sum(map(is_valid_configspec_field, kind.__dataclass_fields__.values()))
 
 
-_remember(validation, "get_type_hints")
-_remember(environ, "is_secret_hint")
-_remember(resolve, "is_secret_hint")
-_remember(resolve, "extract_inner_hint")
+_KINDS = {
+    validation: """get_type_hints extract_union_types is_callable_type is_dict_generic_type is_list_generic_type
+        is_literal_type is_optional_type is_typeddict is_union_type""",
+    resolve: """extract_inner_hint is_base_configuration_inner_hint is_context_inner_hint is_hint_not_resolvable
+        is_optional_type is_secret_hint is_union_type""",
+    environ: "is_secret_hint",
+}
+for module, names in _KINDS.items():
+    for name in names.split():
+        _remember(module, name)
+container.is_subclass = cache(container.is_subclass)  # type: ignore[attr-defined]
 # the fields are counted wherever it is asked whether there is a configuration
 BaseConfiguration.__len__ = lambda self: _fields(type(self))  # type: ignore[method-assign]
+_look_everywhere = resolve._resolve_single_value
+resolve._resolve_single_value = _look_up  # type: ignore[assignment]
+for module in (schema, utils):
+    module.deepcopy = _copied  # type: ignore[attr-defined]

@@ -32,6 +32,7 @@ from sources.streams import Asked
 
 from .ledger import WarehouseLedger, record, record_incomplete
 from .packages import begin_again, put_away
+from .remembered import settings_stay
 from .vendors import VENDORS, Vendor
 from .warehouse import OPS, Warehouse, WarehouseError
 
@@ -129,19 +130,20 @@ def sync(
     summary = Summary(uuid.uuid4().hex, warehouse.name, clock.now())
     opened = _open_runs(vendors, asked, summary, partial(_open_run, warehouse, clock, max_wait, wait))
     pool = ThreadPoolExecutor(max(len(opened), 1), thread_name_prefix="vendor")
-    started = []
-    for vendor, run in opened:
-        if watch:
-            watch(vendor.name, run)
-        started.append(pool.submit(_Sync(vendor, run, warehouse, summary.run_id, clock).run))
-    pool.shutdown(wait=False)
-    try:
-        summary.vendors = [future.result() for future in started]
-    except KeyboardInterrupt:
-        # sleepers wake and give up; what they were doing is recorded, but not waited for longer than this
-        clock.stop()
-        wait_for(started, timeout=FAREWELL)
-        raise
+    with settings_stay():
+        started = []
+        for vendor, run in opened:
+            if watch:
+                watch(vendor.name, run)
+            started.append(pool.submit(_Sync(vendor, run, warehouse, summary.run_id, clock).run))
+        pool.shutdown(wait=False)
+        try:
+            summary.vendors = [future.result() for future in started]
+        except KeyboardInterrupt:
+            # sleepers wake and give up; what they were doing is recorded, but not waited for longer than this
+            clock.stop()
+            wait_for(started, timeout=FAREWELL)
+            raise
     summary.finished_at = clock.now()
     return summary
 

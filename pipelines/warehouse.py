@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING, Any
 import dlt
 import duckdb
 import filelock
+from dlt.common.schema import Schema
 from dlt.common.schema.typing import PIPELINE_STATE_TABLE_NAME
+from dlt.dataset.utils import get_destination_client_initial_config
 from dlt.destinations.exceptions import DatabaseException, DatabaseUndefinedRelation
 from dlt.destinations.sql_client import SqlClientBase
 
@@ -107,14 +109,20 @@ class Warehouse:
             vendor, destination=self.destination, dataset_name=vendor, pipelines_dir=str(self.working_dir)
         )
 
+    def _new_client(self) -> Any:
+        # a pipeline would have one, too, and reads three times as many settings
+        config = get_destination_client_initial_config(self.destination, OPS)
+        return self.destination.client(Schema(OPS), config).sql_client
+
     @cached_property
     def _model_client(self) -> Any:
-        return self.pipeline(OPS).sql_client()
+        return self._new_client()
 
     def _client(self) -> SqlClientBase[Any]:
         """A client that is not connected yet. dlt reads all its settings for each: one is the model of the others."""
         if self.engine not in ("duckdb", "postgres"):
-            return self.pipeline(OPS).sql_client()
+            client: SqlClientBase[Any] = self._new_client()
+            return client
         model = self._model_client
         made: SqlClientBase[Any] = type(model)(
             model.dataset_name, model.staging_dataset_name, model.credentials, model.capabilities

@@ -1,0 +1,59 @@
+"""What is remembered of dlt's answers is what dlt would answer."""
+
+from copy import deepcopy
+from typing import Any
+
+import pytest
+from dlt.common.configuration import configspec
+from dlt.common.configuration.resolve import resolve_configuration
+from dlt.common.configuration.specs import BaseConfiguration
+from dlt.common.schema import utils
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipelines.remembered import settings_stay
+
+
+@configspec
+class Settings(BaseConfiguration):
+    size: int = 3
+
+
+def size() -> int:
+    found: int = resolve_configuration(Settings(), sections=("a", "b")).size
+    return found
+
+
+def test_what_is_not_set_stays_so_for_as_long_as_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    with settings_stay():
+        assert size() == 3
+        monkeypatch.setenv("A__B__SIZE", "5")
+        assert size() == 3
+    assert size() == 5
+
+
+def test_what_is_set_is_read_where_it_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("A__SIZE", "5")
+    with settings_stay():
+        assert size() == size() == 5
+        assert resolve_configuration(Settings(), sections=("c",)).size == 3
+
+
+@given(st.recursive(st.text() | st.integers() | st.booleans() | st.none() | st.tuples(st.lists(st.text())),
+                    lambda part: st.lists(part) | st.dictionaries(st.text(), part)))  # fmt: skip
+def test_a_copy_is_deep(schema: Any) -> None:
+    before = deepcopy(schema)
+    copied = utils.deepcopy(schema)  # type: ignore[attr-defined]
+    assert copied == schema
+    _spoil(copied)
+    assert schema == before
+
+
+def _spoil(value: Any) -> None:
+    """Change everything in it that can be changed."""
+    for each in value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ():
+        _spoil(each)
+    if isinstance(value, list):
+        value.append("spoilt")
+    if isinstance(value, dict):
+        value["spoilt"] = True
