@@ -297,6 +297,23 @@ class TestLimits:
         assert (meter.requests, meter.retries) == (2, 1)
         assert meter.seconds_waited == pytest.approx(seconds, abs=0.01)
 
+    @pytest.mark.parametrize(
+        ("headers", "seconds"),
+        [
+            ({"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "12"}, 12),
+            ({"X-RateLimit-Remaining": "1", "X-RateLimit-Reset": "12"}, 0),
+            ({"X-RateLimit-Remaining": "0"}, 0),
+        ],
+    )
+    def test_what_is_left_is_heeded_before_there_is_a_refusal(
+        self, headers: dict[str, str], seconds: float, server: Server, connect: Open, clock: FakeClock
+    ) -> None:
+        server.answers = [Answer(200, GOOD.body, headers), GOOD]
+        session = connect(server.url)
+        ask(session)
+        ask(session)
+        assert sum(clock.slept) == pytest.approx(seconds, abs=0.01)
+
     def test_a_limit_of_seconds_turns_with_the_second(self, server: Server, connect: Open, clock: FakeClock) -> None:
         clock.move(timedelta(seconds=0.25))
         server.answers = [Answer(429), GOOD]
