@@ -66,11 +66,12 @@ class House:
 
 @dataclass
 class Loaded:
-    """A house after its first sync; `tables` is what it held then."""
+    """A house after its first sync, for which the vendor was asked `requests` times; `tables` is what it held then."""
 
     house: House
     sandbox: Sandbox
     summary: Summary
+    requests: int
     tables: dict[str, Rows]
 
 
@@ -125,4 +126,4 @@ def open_house(build: Build, vendor: str, place: str) -> Iterator[Open]:
 def loaded(open_house: Open) -> Loaded:
     house, sandbox = open_house()
     summary = house.sync()
-    return Loaded(house, sandbox, summary, house.tables())
+    return Loaded(house, sandbox, summary, len(list(sandbox.requests)), house.tables())

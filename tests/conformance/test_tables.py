@@ -152,6 +152,7 @@ def test_runs_are_recorded(loaded: Loaded) -> None:
     )
     runs = [dict(zip(names.split(", "), row, strict=True)) for row in rows]
     assert sorted(map(str, by_account | alone)) == sorted(str((run["account_id"], run["stream"])) for run in runs)
+    assert sum(run["requests"] for run in runs) == loaded.requests
     for run in runs:
         stream = streams[run["stream"]]
         assert run["status"] == "ok", run

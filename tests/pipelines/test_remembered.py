@@ -1,13 +1,18 @@
 """What is remembered of dlt's answers is what dlt would answer."""
 
 from copy import deepcopy
+from pathlib import Path
 from typing import Any
 
 import pytest
 from dlt.common.configuration import configspec
+from dlt.common.configuration.container import Container
+from dlt.common.configuration.providers import environ
 from dlt.common.configuration.resolve import resolve_configuration
 from dlt.common.configuration.specs import BaseConfiguration
+from dlt.common.destination import DestinationCapabilitiesContext
 from dlt.common.schema import utils
+from dlt.common.typing import TSecretStrValue
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,6 +22,21 @@ from pipelines.remembered import settings_stay
 @configspec
 class Settings(BaseConfiguration):
     size: int = 3
+
+
+@configspec
+class InContext(BaseConfiguration):
+    capabilities: DestinationCapabilitiesContext | None = None
+
+
+@configspec
+class Plain(BaseConfiguration):
+    size: str | None = None
+
+
+@configspec
+class Secret(BaseConfiguration):
+    size: TSecretStrValue | None = None
 
 
 def size() -> int:
@@ -30,6 +50,29 @@ def test_what_is_not_set_stays_so_for_as_long_as_a_run(monkeypatch: pytest.Monke
         monkeypatch.setenv("A__B__SIZE", "5")
         assert size() == 3
     assert size() == 5
+
+
+def test_outside_of_a_run_nothing_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert size() == 3
+    monkeypatch.setenv("A__B__SIZE", "5")
+    assert size() == 5
+
+
+def test_what_a_context_gives_is_no_setting() -> None:
+    known = DestinationCapabilitiesContext()
+    with settings_stay():
+        assert resolve_configuration(InContext()).capabilities is None
+        with Container().injectable_context(known):
+            assert resolve_configuration(InContext()).capabilities is known
+        assert resolve_configuration(InContext()).capabilities is None
+
+
+def test_a_secret_is_looked_for_where_secrets_are(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(environ, "SECRET_STORAGE_PATH", f"{tmp_path}/%s")
+    (tmp_path / "a--size").write_text("word")
+    with settings_stay():
+        assert resolve_configuration(Plain(), sections=("a",)).size is None
+        assert resolve_configuration(Secret(), sections=("a",)).size == "word"
 
 
 def test_what_is_set_is_read_where_it_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
