@@ -8,8 +8,9 @@ import pytest
 from dlt.common.configuration import configspec
 from dlt.common.configuration.container import Container
 from dlt.common.configuration.providers import environ
-from dlt.common.configuration.resolve import resolve_configuration
+from dlt.common.configuration.resolve import inject_section, resolve_configuration
 from dlt.common.configuration.specs import BaseConfiguration
+from dlt.common.configuration.specs.config_section_context import ConfigSectionContext
 from dlt.common.destination import DestinationCapabilitiesContext
 from dlt.common.schema import utils
 from dlt.common.typing import TSecretStrValue
@@ -77,9 +78,15 @@ def test_a_secret_is_looked_for_where_secrets_are(monkeypatch: pytest.MonkeyPatc
 
 def test_what_is_set_is_read_where_it_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("A__SIZE", "5")
+    monkeypatch.setenv("HERE__SIZE", "7")
     with settings_stay():
-        assert size() == size() == 5
         assert resolve_configuration(Settings(), sections=("c",)).size == 3
+        assert size() == size() == 5
+        assert resolve_configuration(Settings()).size == 3
+        with inject_section(ConfigSectionContext(sections=("here",))):
+            assert resolve_configuration(Settings()).size == 7
+        with inject_section(ConfigSectionContext(pipeline_name="here")):
+            assert resolve_configuration(Settings()).size == 7
 
 
 @given(st.recursive(st.text() | st.integers() | st.booleans() | st.none() | st.tuples(st.lists(st.text())),
