@@ -1,6 +1,7 @@
 """What dlt works out again and again, and need not: a third of what a small run takes.
 
-None of it changes what dlt does; each answer depends on nothing but what is asked.
+None of it changes what dlt does: an answer depends on nothing but what is asked, or on settings, which stay for as
+long as a run.
 """
 
 import threading
@@ -33,6 +34,7 @@ def remembering(destination: Any) -> Any:
     return destination
 
 
+# what it has from other modules, too
 _lookup: Any = resolve
 _turn = threading.Lock()
 _at_work = 0

@@ -111,6 +111,7 @@ class Summary:
 Watch = Callable[[str, Run], None]
 
 
+@settings_stay()
 def sync(
     warehouse: Warehouse,
     *,
@@ -130,20 +131,19 @@ def sync(
     summary = Summary(uuid.uuid4().hex, warehouse.name, clock.now())
     opened = _open_runs(vendors, asked, summary, partial(_open_run, warehouse, clock, max_wait, wait))
     pool = ThreadPoolExecutor(max(len(opened), 1), thread_name_prefix="vendor")
-    with settings_stay():
-        started = []
-        for vendor, run in opened:
-            if watch:
-                watch(vendor.name, run)
-            started.append(pool.submit(_Sync(vendor, run, warehouse, summary.run_id, clock).run))
-        pool.shutdown(wait=False)
-        try:
-            summary.vendors = [future.result() for future in started]
-        except KeyboardInterrupt:
-            # sleepers wake and give up; what they were doing is recorded, but not waited for longer than this
-            clock.stop()
-            wait_for(started, timeout=FAREWELL)
-            raise
+    started = []
+    for vendor, run in opened:
+        if watch:
+            watch(vendor.name, run)
+        started.append(pool.submit(_Sync(vendor, run, warehouse, summary.run_id, clock).run))
+    pool.shutdown(wait=False)
+    try:
+        summary.vendors = [future.result() for future in started]
+    except KeyboardInterrupt:
+        # sleepers wake and give up; what they were doing is recorded, but not waited for longer than this
+        clock.stop()
+        wait_for(started, timeout=FAREWELL)
+        raise
     summary.finished_at = clock.now()
     return summary
 

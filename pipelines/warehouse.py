@@ -109,10 +109,11 @@ class Warehouse:
             vendor, destination=self.destination, dataset_name=vendor, pipelines_dir=str(self.working_dir)
         )
 
-    def _new_client(self) -> Any:
+    def _new_client(self) -> SqlClientBase[Any]:
         # a pipeline would have one, too, and reads three times as many settings
         config = get_destination_client_initial_config(self.destination, OPS)
-        return self.destination.client(Schema(OPS), config).sql_client
+        client: SqlClientBase[Any] = self.destination.client(Schema(OPS), config).sql_client
+        return client
 
     @cached_property
     def _model_client(self) -> Any:
@@ -121,8 +122,7 @@ class Warehouse:
     def _client(self) -> SqlClientBase[Any]:
         """A client that is not connected yet. dlt reads all its settings for each: one is the model of the others."""
         if self.engine not in ("duckdb", "postgres"):
-            client: SqlClientBase[Any] = self._new_client()
-            return client
+            return self._new_client()
         model = self._model_client
         made: SqlClientBase[Any] = type(model)(
             model.dataset_name, model.staging_dataset_name, model.credentials, model.capabilities
