@@ -152,7 +152,7 @@ def status(
     debug: Debug = False,
     log_json: LogJson = False,
 ) -> None:
-    """Show how far each vendor, account and stream is loaded; exit 1 where one is older than [freshness] allows."""
+    """Show how far each vendor, account and stream is loaded; exit 1 where one is older than its setting allows."""
     with _command(debug=debug, log_json=log_json):
         from dataclasses import asdict
 
