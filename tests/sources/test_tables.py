@@ -425,7 +425,8 @@ class TestHints:
         assert (merge["disposition"], merge["strategy"]) == ("merge", "delete-insert")
         assert merge["source_filter"] == VISITS.guard
         assert merge["destination_scope"] == (
-            "(account_id, visit_date) IN (SELECT account_id, visit_date FROM {staging_table})"
+            "(account_id, visit_date) IN (SELECT account_id, visit_date FROM {staging_table}) AND visit_date "
+            "BETWEEN (SELECT min(visit_date) FROM {staging_table}) AND (SELECT max(visit_date) FROM {staging_table})"
         )
         assert VISITS.hints["primary_key"] == ["account_id", "id"]
 
