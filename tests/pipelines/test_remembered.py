@@ -2,16 +2,15 @@
 
 from copy import deepcopy
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from dlt.common.configuration import configspec
 from dlt.common.configuration.container import Container
 from dlt.common.configuration.providers import environ
 from dlt.common.configuration.resolve import inject_section, resolve_configuration
-from dlt.common.configuration.specs import BaseConfiguration
+from dlt.common.configuration.specs import BaseConfiguration, ContainerInjectableContext
 from dlt.common.configuration.specs.config_section_context import ConfigSectionContext
-from dlt.common.destination import DestinationCapabilitiesContext
 from dlt.common.schema import utils
 from dlt.common.typing import TSecretStrValue
 from hypothesis import given
@@ -26,8 +25,13 @@ class Settings(BaseConfiguration):
 
 
 @configspec
+class Given(ContainerInjectableContext):
+    can_create_default: ClassVar[bool] = False
+
+
+@configspec
 class InContext(BaseConfiguration):
-    capabilities: DestinationCapabilitiesContext | None = None
+    given: Given | None = None
 
 
 @configspec
@@ -60,12 +64,12 @@ def test_outside_of_a_run_nothing_stays(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_what_a_context_gives_is_no_setting() -> None:
-    known = DestinationCapabilitiesContext()
+    known = Given()
     with settings_stay():
-        assert resolve_configuration(InContext()).capabilities is None
+        assert resolve_configuration(InContext()).given is None
         with Container().injectable_context(known):
-            assert resolve_configuration(InContext()).capabilities is known
-        assert resolve_configuration(InContext()).capabilities is None
+            assert resolve_configuration(InContext()).given is known
+        assert resolve_configuration(InContext()).given is None
 
 
 def test_a_secret_is_looked_for_where_secrets_are(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
