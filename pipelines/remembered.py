@@ -66,7 +66,10 @@ def _look_up(key: str, hint: Any, inner_hint: Any, *sections: Any) -> tuple[Any,
         return None, list(seen)
     value, traces = _look_everywhere(key, hint, inner_hint, *sections)
     if value is None:
-        _unset[place] = list(traces)
+        with _turn:
+            # a run that was interrupted may still be looking
+            if _at_work:
+                _unset[place] = list(traces)
     return value, traces
 
 
