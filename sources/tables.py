@@ -167,8 +167,8 @@ class Table:
         elif self.scope:
             # a key and a merge key together would be joined by OR, which no database looks up quickly
             columns, last, staged = ", ".join(self.scope), self.scope[-1], "FROM {staging_table}"
-            # without the bounds, PostgreSQL takes staged rows, which it knows nothing of, to name a fifth of the table,
-            # and reads all of it
+            # the bounds choose no other rows; without them, whoever has no statistics of what is staged reads the whole
+            # table (decision 1)
             merge["destination_scope"] = (
                 f"({columns}) IN (SELECT {columns} {staged}) "
                 f"AND {last} BETWEEN (SELECT min({last}) {staged}) AND (SELECT max({last}) {staged})"

@@ -1,5 +1,6 @@
 """What is remembered of dlt's answers is what dlt would answer."""
 
+from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
 from typing import Any, ClassVar
@@ -17,6 +18,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.remembered import settings_stay
+from pipelines.sync import sync
+from pipelines.warehouse import Warehouse
+from sandbox import Sandbox
+from tests.conftest import FakeClock, on_duckdb
 
 
 @configspec
@@ -54,6 +59,23 @@ def test_what_is_not_set_stays_so_for_as_long_as_a_run(monkeypatch: pytest.Monke
         assert size() == 3
         monkeypatch.setenv("A__B__SIZE", "5")
         assert size() == 3
+    assert size() == 5
+
+
+@on_duckdb
+def test_a_sync_is_such_a_run(
+    warehouse: Warehouse, serve: Callable[..., Sandbox], clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serve()
+    seen: list[int] = []
+
+    def watch(*_: object) -> None:
+        seen.append(size())
+        monkeypatch.setenv("A__B__SIZE", "5")
+        seen.append(size())
+
+    assert sync(warehouse, vendors=["leedo"], clock=clock, watch=watch).exit_code == 0
+    assert seen == [3, 3]
     assert size() == 5
 
 
