@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import cached_property
-from itertools import count
-from operator import itemgetter
+from itertools import accumulate, chain, count
+from operator import itemgetter, methodcaller
 from typing import Any, Literal
 
 import dlt
@@ -200,46 +200,45 @@ class Table:
             return self._rows(objects, given)
 
     def _rows(self, objects: Sequence[Row], given: Mapping[str, object]) -> pa.Table:
-        parents: Sequence[Row] = objects
-        positions: list[int] = []
+        own = of_parents = _Fields(objects)
+        lengths: list[int] = []
         if self.each:
-            lists = [value or () for value in _Fields(objects).at(self.each)]
+            lists = [value or () for value in own.at(self.each)]
             for value in lists:
                 if not isinstance(value, (list, tuple)):
                     raise AnswerError(f"{self.name}: expected a list at {self.each!r}, got {value!r:.80}")
-            parents = [parent for parent, value in zip(objects, lists, strict=True) for _ in value]
-            positions = [n for value in lists for n in range(len(value))]
-            objects = [element for value in lists for element in value]
-        own, of_parents = _Fields(objects), _Fields(parents)
+            of_parents = _Fields([parent for parent, value in zip(objects, lists, strict=True) if value])
+            lengths = [len(value) for value in lists if value]
+            objects = list(chain.from_iterable(lists))
+            own = _Fields(objects)
+        parent_of = _places(lengths) if self.each else None
         arrays: dict[str, pa.Array] = {}
         for column in self.columns:
             if self.history and column in HISTORY:
                 continue
-            values: Sequence[Json]
-            if column.at is not None:
-                values = (of_parents if column.parent else own).at(column.at)
+            if column.at is not None and column.parent:
+                arrays[column.name] = self._array(column, of_parents.at(column.at)).take(parent_of)
+            elif column.at is not None:
+                arrays[column.name] = self._array(column, own.at(column.at))
             elif column.name == "position":
-                values = positions
+                arrays[column.name] = self._array(column, list(chain.from_iterable(map(range, lengths))))
             else:
-                values = [given[column.name]] * len(objects)
-            arrays[column.name] = _without_nul(self._array(column, values))
+                arrays[column.name] = pa.repeat(self._array(column, [given[column.name]])[0], len(objects))
         if self.history:
             arrays |= {column.name: pa.nulls(len(objects), ARROW[column.type]) for column in HISTORY}
             arrays[HISTORY[0].name] = _versions(pa.table(arrays))
         for name in self.key:
             if arrays[name].null_count:
                 raise AnswerError(f"{self.name}: a row has no {name}")
-        fields = list(self.schema)
+        schema = self.schema
         if self.open is not None:
-            holders = [h if isinstance(h, dict) else {} for h in own.at(self.open)]
-            # most objects have the same fields
-            for name in sorted(set().union(*set(map(tuple, holders))) - self.known):
+            for name in sorted(own.names(self.open) - self.known):
                 snake = snake_case(name) or "unnamed"
                 # two names may become one: neither field is dropped
                 free = next(f for n in count(1) if (f := snake if n == 1 else f"{snake}_{n}") not in arrays)
-                arrays[free] = _without_nul(pa.array([_as_text(h.get(name)) for h in holders], pa.string()))
-                fields.append(pa.field(free, pa.string()))
-        return pa.table(arrays, schema=pa.schema(fields))
+                arrays[free] = self._array(Column(free), own.of(self.open, name))
+                schema = schema.append(pa.field(free, pa.string()))
+        return pa.table(arrays, schema=schema)
 
     def versioned(self, rows: pa.Table) -> pa.Table:
         """The rows after their values have been changed: those of a history are told apart by what they are now."""
@@ -272,41 +271,26 @@ class Table:
                 arrays.append(pa.nulls(count, kind))
         return pa.table(arrays, schema=self.schema)
 
-    def _array(self, column: Column, values: Sequence[object]) -> pa.Array:
-        convert = _CONVERT[column.type]
+    def _array(self, column: Column, values: Sequence[Json]) -> pa.Array:
         try:
-            if column.read is not None:
-                values = [None if v is None else column.read(v) for v in values]
-            # Arrow would cut off the fraction of a float without a word
-            if column.type in _STRAIGHT and not (column.type == "bigint" and float in set(map(type, values))):
-                try:
-                    array = pa.array(values, ARROW[column.type])
-                    return _blank_to_null(array) if column.type == "id" else array
-                except (pa.ArrowInvalid, pa.ArrowTypeError):
-                    pass
-            if column.type in _WRITTEN:
-                try:
-                    array = pa.array(values, pa.string()).cast(ARROW[column.type])
-                    # Arrow reads the year 0 as well, which nobody after it can
-                    pc.min_max(array).as_py()
-                    return array
-                except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
-                    pass
-            return pa.array([None if v is None else convert(v) for v in values], ARROW[column.type])
+            array = _all_at_once(column, values)
+            if array is None:
+                array = pa.array(_one_by_one(column, values), ARROW[column.type])
         except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, pa.ArrowException) as error:
             raise AnswerError(f"{self.name}.{column.name}: cannot be read as {column.type} ({error})") from None
+        return _without_nul(array)
 
 
 def last_of_each(rows: pa.Table, key: Sequence[str]) -> pa.Table:
     """The last row of each key, in the order of the rows."""
-    numbered = rows.select(list(key)).append_column("#", pa.array(range(rows.num_rows), pa.int64()))
+    numbered = rows.select(list(key)).append_column("#", pa.arange(0, rows.num_rows))
     last = numbered.group_by(list(key)).aggregate([("#", "max")])["#_max"]
     return rows if len(last) == rows.num_rows else rows.take(last.combine_chunks().sort())
 
 
 def last_batch_of_each(batches: Sequence[pa.Table], scope: Sequence[str]) -> pa.Table:
     """For each scope, the rows of the last batch that has some."""
-    parts = [batch.append_column("#", pa.array([n] * batch.num_rows, pa.int64())) for n, batch in enumerate(batches)]
+    parts = [batch.append_column("#", pa.repeat(n, batch.num_rows)) for n, batch in enumerate(batches)]
     rows = concat(parts)
     newest = rows.group_by(list(scope)).aggregate([("#", "max")]).rename_columns([*scope, "#"])
     return rows.join(newest, keys=[*scope, "#"], join_type="left semi").drop_columns(["#"])
@@ -350,28 +334,85 @@ class _Fields:
 
     def __init__(self, objects: Sequence[Json]) -> None:
         self._found: dict[str, Sequence[Json]] = {"": objects}
+        self._names: dict[str, set[str]] = {}
 
     def at(self, path: str) -> Sequence[Json]:
+        """The values that stand there, None where there is none."""
         if path not in self._found:
             outer, _, name = path.rpartition(".")
-            holders = self.at(outer)
-            try:
-                self._found[path] = list(map(itemgetter(name), holders))
-            except (KeyError, TypeError):
-                self._found[path] = [each.get(name) if isinstance(each, dict) else None for each in holders]
+            self._found[path] = self.of(outer, name)
         return self._found[path]
+
+    def of(self, outer: str, name: str) -> Sequence[Json]:
+        """The values of one field of the objects that stand at `outer`."""
+        holders = self.at(outer)
+        try:
+            return list(map(itemgetter(name), holders))
+        except (KeyError, TypeError):
+            if name not in self.names(outer):
+                return [None] * len(holders)
+        try:
+            return list(map(methodcaller("get", name), holders))
+        except AttributeError:
+            return [each.get(name) if isinstance(each, dict) else None for each in holders]
+
+    def names(self, path: str) -> set[str]:
+        """All names of fields that one of the objects has that stand there."""
+        if path not in self._names:
+            holders = self.at(path)
+            if set(map(type, holders)) != {dict}:
+                holders = [each for each in holders if isinstance(each, dict)]
+            self._names[path] = set().union(*holders)
+        return self._names[path]
+
+
+def _all_at_once(column: Column, values: Sequence[Json]) -> pa.Array | None:
+    """The values as Arrow takes or reads them all at once, in the form that nearly all pages have."""
+    kinds = set(map(type, values)) - {type(None)}
+    if not kinds:
+        return pa.nulls(len(values), ARROW[column.type])
+    if column.read is not None or kinds not in _STRAIGHT.get(column.type, ()):
+        return None
+    try:
+        if kinds == {int} and column.type in ("id", "text"):
+            return pa.array(values, pa.int64()).cast(pa.string())
+        if column.type == "id" and "" in values:
+            values = [None if value == "" else value for value in values]
+        if column.type not in _SPAN:
+            return pa.array(values, ARROW[column.type])
+        array = pa.array(values, pa.string()).cast(ARROW[column.type])
+        number, first, last = _SPAN[column.type]
+        bounds = pc.min_max(array.view(number)).as_py()
+        return array if first <= bounds["min"] and bounds["max"] <= last else None
+    except (pa.ArrowException, OverflowError, TypeError):
+        return None
+
+
+def _one_by_one(column: Column, values: Sequence[Json]) -> list[object]:
+    """The values as this package reads them: texts that come again, once."""
+    read, convert = column.read, _CONVERT[column.type]
+
+    def work_out(value: Json) -> object:
+        found = value if read is None else read(value)
+        return None if found is None else convert(found)
+
+    if set(map(type, values)) <= {str, type(None)}:
+        known = {value: work_out(value) for value in set(values) if value is not None}
+        return list(map(known.get, values))
+    return [None if value is None else work_out(value) for value in values]
+
+
+def _places(lengths: Sequence[int]) -> pa.Array:
+    """To which of some lists each of all their elements belongs."""
+    ends = pa.array(accumulate(lengths, initial=0), pa.int32())
+    return pc.list_parent_indices(pa.ListArray.from_arrays(ends, pa.nulls(sum(lengths))))
 
 
 def _without_nul(array: pa.Array) -> pa.Array:
     """U+FFFD in place of U+0000, which no text of PostgreSQL's can hold; then both databases hold the same."""
     # the bytes of all the texts at once: a look that costs next to nothing
-    if array.type != pa.string() or not any(b and b"\0" in b.to_pybytes() for b in array.buffers()[2:]):
-        return array
-    return pc.replace_substring(array, "\0", "\ufffd")
-
-
-def _blank_to_null(array: pa.Array) -> pa.Array:
-    return pc.if_else(pc.equal(array, ""), pa.scalar(None, pa.string()), array)
+    texts = array.buffers()[-1] if array.type == _TEXT else None
+    return pc.replace_substring(array, "\0", "\ufffd") if texts and b"\0" in texts.to_pybytes() else array
 
 
 def _as_text(value: object) -> str | None:
@@ -426,9 +467,25 @@ def _as_instant(value: object) -> object:
     return None if value == "" else parse_instant(str(value))
 
 
-# what Arrow takes as it is, and what it reads from text, in the form that nearly all pages have
-_STRAIGHT: frozenset[Type] = frozenset({"id", "text", "bigint", "bool"})
-_WRITTEN: frozenset[Type] = frozenset({"date", "timestamp"})
+_TEXT = pa.string()
+# the kinds of values that Arrow takes as they are, or reads from text
+_STRAIGHT: dict[Type, tuple[set[type], ...]] = {
+    "id": ({str}, {int}),
+    "text": ({str}, {int}),
+    "bigint": ({int},),
+    "bool": ({bool},),
+    "date": ({str},),
+    "timestamp": ({str},),
+}
+# the numbers behind days and instants, the first and the last of those that Python has: Arrow reads the year 0 as well
+_SPAN: dict[Type, tuple[pa.DataType, int, int]] = {
+    "date": (pa.int32(), *(pa.scalar(day, ARROW["date"]).value for day in (date.min, date.max))),
+    "timestamp": (
+        pa.int64(),
+        pa.scalar(datetime.min.replace(tzinfo=UTC), ARROW["timestamp"]).value,
+        pa.scalar(datetime.max.replace(tzinfo=UTC), ARROW["timestamp"]).value,
+    ),
+}
 _CONVERT: dict[Type, Callable[[Any], object]] = {
     "id": _as_id,
     "text": _as_text,

@@ -205,9 +205,13 @@ class TestConversions:
     def test_id(self) -> None:
         assert column("id", "x", 12, "", None, True) == ["x", "12", None, None, "true"]
         assert column("id", "x", "", None) == ["x", None, None]
+        assert column("id", 12, 0, None) == ["12", "0", None]
+        assert column("id", 12, "") == ["12", None]
 
     def test_text(self) -> None:
         assert column("text", "x", 12, 1.5, True, None) == ["x", "12", "1.5", "true", None]
+        assert column("text", 12, -3, None) == ["12", "-3", None]
+        assert column("text", 12, 2**70) == ["12", str(2**70)]
         assert column("text", {"a": "ä"}, [1, None]) == ['{"a":"ä"}', "[1,null]"]
 
     def test_bigint(self) -> None:
@@ -243,9 +247,10 @@ class TestConversions:
 
     def test_date(self) -> None:
         day = date(2026, 3, 18)
+        assert column("date", "0001-01-01", "9999-12-31") == [date.min, date.max]
         assert column("date", "2026-03-18", "2026-03-18T23:59:00Z", "", None) == [day, day, None, None]
 
-    @pytest.mark.parametrize("value", ["2026-02-30", 5, True, [], {}, "today"])
+    @pytest.mark.parametrize("value", ["2026-02-30", 5, True, [], {}, "today", "0000-12-31"])
     def test_no_date(self, value: object) -> None:
         with pytest.raises(AnswerError, match="cannot be read as date"):
             column("date", value)
@@ -320,6 +325,9 @@ class TestChildren:
         )
         assert table.num_rows == 0
         assert table.schema == PAGES.schema
+
+    def test_of_what_has_no_children_nothing_is_read(self) -> None:
+        assert rows(VISIT, visit(route=[], date="18.03.2026"), table=PAGES) == rows(VISIT, table=PAGES)
 
     def test_elements_that_are_scalars(self) -> None:
         read = rows({"id": "l1", "tags": ["hot", 5, None]}, {"id": "l2", "tags": []}, table=TAGS)
