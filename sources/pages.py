@@ -92,31 +92,38 @@ def walk(
     totals: list[int] = []
     for page in chain([first], rest):
         totals += [] if page.total is None else [page.total]
-        fresh = [item for item in page.items if identify(item) not in seen]
-        seen.update(identify(item) for item in fresh)
+        shown = _by_id(page, identify)
+        fresh = [item for name, item in shown.items() if name not in seen]
+        seen.update(shown)
         walked += 1
-        received += len(fresh)
-        repeated += len(page.items) - len(fresh)
+        received += len(page.items)
+        repeated += len(shown) - len(fresh)
         yield Page(fresh, page.document)
     if repeated:
         # a row that comes in at the front pushes one row over each page's end. Read one after another, no other row is
         # missed then; read side by side, or after any other movement, one may be
         page = fetch(1)
-        fresh = [item for item in page.items if identify(item) not in seen]
+        shown = _by_id(page, identify)
+        fresh = [item for name, item in shown.items() if name not in seen]
         if ahead > 1 or len(fresh) * (walked - 1) < repeated:
             raise AnswerError(f"{repeated} rows came twice: rows moved while they were read")
-        seen.update(identify(item) for item in fresh)
+        seen.update(shown)
         totals += [] if page.total is None else [page.total]
         yield Page(fresh, page.document)
     # a vendor's pages may be smaller than asked for: the first of several is a full one
     full = min(size, len(first.items))
-    if pages is not None and received < (pages - 1) * full + 1 and pages > 1:
-        raise AnswerError(f"{received} rows on {pages} pages: rows moved while they were read")
+    if pages is not None and received - repeated < (pages - 1) * full + 1 and pages > 1:
+        raise AnswerError(f"{received - repeated} rows on {pages} pages: rows moved while they were read")
     # a count that rises is made up for at the front, as above; one that falls means that a row was passed over
     if totals and totals[0] != totals[-1] and (ahead > 1 or totals[0] > totals[-1]):
         raise AnswerError(f"first {totals[0]} rows, then {totals[-1]}: rows moved while they were read")
     if totals and totals[-1] != len(seen):
         raise CountError(f"the vendor counts {totals[-1]:,} rows and shows {len(seen):,}")
+
+
+def _by_id(page: Page, identify: Callable[[Any], Any]) -> dict[Any, Any]:
+    """The rows of a page; one that it shows twice, once."""
+    return dict(zip(map(identify, page.items), page.items, strict=True))
 
 
 def _one_by_one(

@@ -135,7 +135,6 @@ class Session:
         # what the environment says of proxies and certificates is worked out once, not with every request
         found = http.merge_environment_settings(self.base_url, {}, None, None, None)
         http.trust_env, http.proxies, http.verify, http.cert = False, found["proxies"], found["verify"], found["cert"]
-        http.auth = self._auth
         http.headers["User-Agent"] = user_agent()
         for scheme in ("http://", "https://"):
             http.mount(scheme, HTTPAdapter(pool_maxsize=4 * self.workers, max_retries=0))
@@ -321,15 +320,12 @@ class Session:
         """Send; follow redirects on our own host only, so that the secret goes nowhere else."""
         for _ in range(REDIRECTS):
             try:
-                response = self._http.request(
-                    method,
-                    url,
-                    params=params,
-                    data=form,
-                    json=question,
-                    timeout=self._timeout,
-                    allow_redirects=False,
+                # without what the session would add: it knows no cookies and no hooks
+                request = requests.PreparedRequest()
+                request.prepare(
+                    method, url, self._http.headers, data=form, params=params, auth=self._auth, json=question
                 )
+                response = self._http.send(request, timeout=self._timeout, allow_redirects=False)
             except requests.exceptions.SSLError as error:
                 raise TerminalError(
                     self.redact(f"{self.base_url} has no valid certificate ({error})"), remedy="check base_url"

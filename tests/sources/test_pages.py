@@ -74,6 +74,12 @@ class TestWalk:
         assert [item["id"] for page in pages for item in page.items] == list(range(35))
         assert sorted(vendor.asked) == [1, 2, 3, 4]
 
+    @TELLS
+    def test_a_row_that_a_page_shows_twice(self, tells: str, pool: Executor) -> None:
+        vendor = Vendor([0, 1, 1, *range(2, 10)], tells)
+        assert read(vendor, pool) == list(range(10))
+        assert sorted(vendor.asked) == [1, 2]
+
     def test_a_known_number_is_fetched_side_by_side(self, pool: Executor) -> None:
         together = threading.Barrier(3)
 
