@@ -30,6 +30,7 @@ from sources.positions import Positions
 from sources.runs import Run
 from sources.streams import Asked
 
+from .environment import give_back_memory
 from .ledger import WarehouseLedger, record, record_incomplete
 from .packages import begin_again, put_away
 from .remembered import settings_stay
@@ -259,6 +260,7 @@ class _Sync:
             while not self._run.finished:
                 pipeline.extract(self._run.source(), loader_file_format="parquet")
                 pipeline.normalize()
+                give_back_memory()
                 with self._warehouse.open():
                     self._load(pipeline)
                     self._run.committed()

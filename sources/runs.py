@@ -35,7 +35,7 @@ from .windows import Days, Unit
 
 log = logging.getLogger(__name__)
 # rows that are yielded at once: dlt's cost is per item, memory's per row
-BLOCK = 25_000
+BLOCK = 10_000
 # windows that are read at once; of those that are days together, and have many pages, half as many
 AHEAD = 8
 # pages of a window that was cut: far below what a vendor cuts off, because all that are read at once are held

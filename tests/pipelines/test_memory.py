@@ -1,6 +1,8 @@
-"""DuckDB is held to little memory, and a load that needs more is given more."""
+"""DuckDB is held to little memory, and a load that needs more is given more; what is not used goes back."""
 
 import logging
+import os
+import platform
 import time
 from collections.abc import Callable
 from datetime import date
@@ -11,8 +13,10 @@ import pytest
 from dlt.common.destination.client import RunnableLoadJob
 from dlt.destinations.exceptions import DatabaseTransientException
 
+import pipelines.sync
 from pipelines import instances
 from pipelines import warehouse as room
+from pipelines.environment import give_back_memory
 from pipelines.sync import sync
 from pipelines.warehouse import Warehouse, WarehouseError
 from sandbox import Sandbox, World
@@ -137,3 +141,36 @@ def test_whoever_reads_just_then_is_waited_for(clock: FakeClock, monkeypatch: py
         assert warehouse.allow_more_memory(RuntimeError("Out of Memory Error: failed to pin block"))
         assert len(clock.slept) == 1
         assert warehouse.query("SELECT 1") == [(1,)]
+
+
+def test_duckdb_gives_back_what_it_does_not_use(clock: FakeClock) -> None:
+    assert Warehouse("duckdb", clock=clock).query("SELECT current_setting('allocator_background_threads')") == [(True,)]
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="others keep nothing")
+def test_the_c_library_gives_back_what_it_does_not_use() -> None:
+    def resident() -> int:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    texts = [bytes(1_000) for _ in range(100_000)]
+    survivors = texts[::50]
+    full = resident()
+    texts.clear()
+    give_back_memory()
+    assert full - resident() > 50_000_000
+    assert len(survivors) == 2_000
+
+
+def test_before_it_is_loaded_a_piece_lets_go_of_what_reading_it_took(
+    serve: Callable[..., Sandbox], clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serve(World(days=2, accounts=1, visits_per_day=2, clock=clock.epoch), limits=False)
+    house = Warehouse("duckdb", clock=clock)
+    loaded: list[object] = []
+    monkeypatch.setattr(
+        pipelines.sync, "give_back_memory", lambda: loaded.extend(house.query("SELECT 1 FROM leadsie._dlt_loads"))
+    )
+    assert sync(house, vendors=["leadsie"], clock=clock).exit_code == 0
+    assert loaded == []
+    assert sync(house, vendors=["leadsie"], clock=clock).exit_code == 0
+    assert loaded == [(1,)]
