@@ -12,7 +12,7 @@ from typing import Any
 from .bench import Bench, Size
 from .figures import Figure, show
 from .growth import growth
-from .rate import rate
+from .rate import LIMITS, rate
 from .reports import reports
 
 LETTERS = "ABDFGH"
@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if asked.command == "growth":
             figures = [growth(folder, tuple(asked.rows), asked.destination, asked.rounds, asked.visits_per_day)]
         elif asked.command == "rate":
-            figures = rate(folder / "rate", asked.minutes, asked.latency)
+            figures = rate(folder / "rate", asked.minutes, asked.latency, frozenset(asked.vendor))
         elif asked.command == "reports":
             figures = [reports(folder, tuple(asked.rows), asked.rounds)]
         else:
@@ -60,6 +60,8 @@ def _parser() -> argparse.ArgumentParser:
     pace = commands.add_parser("rate", help="C: how much of the limit is used when answers are slow")
     pace.set_defaults(command="rate")
     pace.add_argument("--minutes", type=float, default=10)
+    vendors = [limit.vendor for limit in LIMITS]
+    pace.add_argument("--vendor", nargs="+", choices=vendors, default=vendors)
     pace.add_argument("--latency", type=float, default=2.0, help="seconds before each answer")
     return parser
 

@@ -61,9 +61,9 @@ def script(name: str, *arguments: str) -> list[str]:
     return python(str(HERE / name), *arguments)
 
 
-def sync(*arguments: str) -> list[str]:
+def sync(*arguments: str, vendor: str = "leadfeeder_legacy") -> list[str]:
     """Ours."""
-    return [LEADHOUSE, "sync", "leadfeeder_legacy", *arguments]
+    return [LEADHOUSE, "sync", vendor, *arguments]
 
 
 def wall(costs: Sequence[Cost]) -> float:

@@ -18,7 +18,6 @@ from sandbox import World
 ROOT = Path(__file__).parent.parent
 NAME = "leadfeeder_legacy"
 ACCOUNT = "6001"
-PREFIX = f"SOURCES__{NAME.upper()}__"
 PAGE = 100
 # a weekday is busier than the mean, and every 28 days there is a rush
 VISITS_PER_MEAN_VISIT = 1.058
@@ -58,28 +57,32 @@ class Story:
 class Vendor:
     """A running vendor."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, name: str) -> None:
         self._url = url
+        self._name = name
+        self._prefix = _prefix(name)
         every: dict[str, str] = self._ask("settings")
-        self._settings = {name: value for name, value in every.items() if name.startswith(PREFIX)}
-        self._ask("options", {"vendor": NAME, "cached_pages": 1_000_000})
+        self._settings = {name: value for name, value in every.items() if name.startswith(self._prefix)}
+        self._ask("options", {"vendor": name, "cached_pages": 1_000_000})
 
     def settings(self, *, limited: bool = False, **more: str) -> dict[str, str]:
         """What points a sync at it; without `limited` also a rate that nobody reaches."""
-        # exports are not part of any figure
-        env = {**self._settings, f"{PREFIX}EXPORT_FEEDS": "[]"}
+        env = dict(self._settings)
+        if self._name == NAME:
+            # exports are not part of any figure
+            more.setdefault("export_feeds", "[]")
         if not limited:
-            env[f"{PREFIX}REQUESTS_PER_MINUTE"] = "100000000"
-        return env | {f"{PREFIX}{name.upper()}": value for name, value in more.items()}
+            more.setdefault("requests_per_minute", "100000000")
+        return env | {f"{self._prefix}{name.upper()}": value for name, value in more.items()}
 
     def requests(self) -> list[dict[str, Any]]:
         """What it was asked since `forget`."""
         seen: list[dict[str, Any]] = self._ask("requests")
-        return [each for each in seen if each["vendor"] == NAME]
+        return [each for each in seen if each["vendor"] == self._name]
 
     def exports(self, **options: int) -> None:
         """Change what its export requests do."""
-        self._ask("options", {"vendor": NAME, "exports": options})
+        self._ask("options", {"vendor": self._name, "exports": options})
 
     def forget(self) -> None:
         self._ask("clear_requests", {})
@@ -87,8 +90,8 @@ class Vendor:
     def plan(self, asked: list[dict[str, Any]]) -> dict[str, Any]:
         """The same requests, for another process to make: `path` and `query` of each."""
         return {
-            "url": self._settings[f"{PREFIX}BASE_URL"],
-            "headers": {"Authorization": f"Token token={self._settings[f'{PREFIX}API_TOKEN']}"},
+            "url": self._settings[f"{self._prefix}BASE_URL"],
+            "headers": {"Authorization": f"Token token={self._settings[f'{self._prefix}API_TOKEN']}"},
             "paths": [f"{each['path']}?{urlencode(each['query'])}".rstrip("?") for each in asked],
         }
 
@@ -99,7 +102,7 @@ class Vendor:
 
 
 @contextmanager
-def serve(story: Story, *, latency: float = 0.0, limits: bool = False) -> Iterator[Vendor]:
+def serve(story: Story, *, latency: float = 0.0, limits: bool = False, name: str = NAME) -> Iterator[Vendor]:
     """The vendor on a free port, until the block is left."""
     command = [sys.executable, "-m", "sandbox", "--accounts", str(story.accounts), "--days", str(story.days)]
     command += ["--visits-per-day", str(story.visits_per_day), "--latency", str(latency)]
@@ -108,13 +111,18 @@ def serve(story: Story, *, latency: float = 0.0, limits: bool = False) -> Iterat
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
         try:
             assert process.stdout is not None
-            marker = f"export {PREFIX}BASE_URL="
+            marker = f"export {_prefix(name)}BASE_URL="
             url = next((line.strip().removeprefix(marker) for line in process.stdout if line.startswith(marker)), None)
             if url is None:
                 raise RuntimeError("the sandbox did not start")
-            yield Vendor(url.strip("'").removesuffix(f"/{NAME}"))
+            # some vendors' addresses have a path of their own behind their name
+            yield Vendor(url.strip("'").partition(f"/{name}")[0], name)
         finally:
             process.kill()
+
+
+def _prefix(name: str) -> str:
+    return f"SOURCES__{name.upper()}__"
 
 
 def fewest(world: World, first: date, last: date) -> list[dict[str, Any]]:
