@@ -5,6 +5,8 @@ import signal
 import subprocess
 import time
 from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +26,8 @@ class Limit:
     seconds: int
 
 
+# so many requests, and the vendor has made what it will be asked for
+WARM = 20
 LIMITS = (Limit("leadfeeder_legacy", 100, 60), Limit("leadfeeder", 10, 1))
 
 
@@ -40,20 +44,18 @@ def rate(folder: Path, minutes: float, latency: float, vendors: frozenset[str]) 
 def _rate(folder: Path, limit: Limit, minutes: float, latency: float) -> list[Figure]:
     log.info("%s: %g minutes", limit.vendor, minutes)
     allowed = round(limit.requests * minutes * 60 / limit.seconds)
-    # more pages than the limit lets through in that time
-    story = Story(30, PAGE * allowed, settled=False)
-    folder.mkdir(parents=True, exist_ok=True)
+    # more pages than the limit lets through in that time, and no day that the vendor would cut off
+    story = Story(90, PAGE * allowed, settled=False)
     with serve(story, latency=latency, limits=True, name=limit.vendor) as vendor:
-        env = clean(folder, vendor.settings(limited=True, start_date=story.first.isoformat()))
-        with (folder / "output.txt").open("wb") as sink:
-            command = sync(vendor=limit.vendor)
-            process = subprocess.Popen(command, cwd=folder, env=env, stdout=sink, stderr=sink)  # noqa: S603
-            deadline = time.monotonic() + minutes * 60 + 20
-            while time.monotonic() < deadline and process.poll() is None:
-                time.sleep(1)
-            if process.poll() is None:
-                process.send_signal(signal.SIGTERM)
-            process.wait()
+        env = vendor.settings(limited=True, start_date=story.first.isoformat())
+        # the vendor makes its story when it is first asked
+        with _sync(folder / "warm", limit.vendor, env) as process:
+            _wait(process, lambda: len(vendor.requests()) >= WARM)
+        time.sleep(limit.seconds)
+        vendor.forget()
+        deadline = time.monotonic() + minutes * 60 + 20
+        with _sync(folder / "rate", limit.vendor, env) as process:
+            _wait(process, lambda: time.monotonic() >= deadline)
         seen = vendor.requests()
     started = seen[0]["time"]
     within = [each for each in seen if each["time"] < started + minutes * 60]
@@ -68,3 +70,23 @@ def _rate(folder: Path, limit: Limit, minutes: float, latency: float) -> list[Fi
         Figure(f"{name} busiest", f"{busiest}", f"{limit.requests}", busiest / limit.requests, f"of a {span}"),
         Figure(f"{name} refused", f"{refused}", "0", None, "requests that the vendor refused as too many"),
     ]
+
+
+@contextmanager
+def _sync(folder: Path, vendor: str, env: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    """A sync, until the block is left."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "output.txt").open("wb") as sink:
+        command = sync(vendor=vendor)
+        process = subprocess.Popen(command, cwd=folder, env=clean(folder, env), stdout=sink, stderr=sink)  # noqa: S603
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+            process.wait()
+
+
+def _wait(process: subprocess.Popen[bytes], done: Callable[[], bool]) -> None:
+    while process.poll() is None and not done():
+        time.sleep(1)

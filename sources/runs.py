@@ -56,6 +56,10 @@ class _Task:
     def days(self) -> Days | None:
         return self.slice.days
 
+    @property
+    def ready(self) -> bool:
+        return self.future is None or self.future.done()
+
 
 @dataclass(frozen=True)
 class _Piece:
@@ -110,6 +114,7 @@ class Run:
         self._walks = walks
         self._crowded = False
         self._queues: dict[str, deque[_Task]] = {}
+        self._running: dict[str, deque[_Task]] = {}
         self._requests_per_piece = max(int(requests_per_second * PIECE.total_seconds()), 1)
         self._piece: _Piece | None = None
         self._out_of_order: set[Days] = set()
@@ -150,7 +155,8 @@ class Run:
     def has_read(self) -> bool:
         """Whether every stream that is neither waited for nor walked has been read to its end."""
         read = [stream for stream in self.streams if stream.by not in ("report", "walk")]
-        return not self._extracting and all(self._queues.get(stream.name) == deque() for stream in read)
+        left = any(self._queues.get(stream.name) != deque() for stream in read) or any(self._running.values())
+        return not (left or self._extracting)
 
     @property
     def out_of_order(self) -> Days | None:
@@ -256,17 +262,22 @@ class Run:
         positions = Positions(dlt.current.source_state())
         if stream.name not in self._queues:
             self._queues[stream.name] = deque(self._plan(stream, positions))
-        queue = self._queues[stream.name]
-        running: deque[_Task] = deque()
+        queue, running = self._queues[stream.name], self._running.setdefault(stream.name, deque())
         ahead = AHEAD // 2 if stream.by == "days" else AHEAD
         self._extracting.add(stream.name)
         out = Outbox(stream, dlt.current.source_schema().tables)
+        waited = False
         try:
             while queue or running:
                 while queue and len(running) < ahead and not self.spent:
                     running.append(self._begin(stream, queue.popleft()))
-                if not running:
+                # what is still being read when a piece is full is the next one's: the vendor is asked on while it loads
+                if not running or (self.spent and self.unloaded and not running[0].ready):
                     break
+                if not waited:
+                    # all streams are begun before the first answer is waited for
+                    waited = True
+                    yield None
                 task = running.popleft()
                 try:
                     batch = None if task.lane.stopped or task.future is None else task.future.result()
@@ -291,11 +302,13 @@ class Run:
                 if out.rows >= BLOCK:
                     yield from out.flush()
             yield from out.flush(everything=True)
-        finally:
-            self._extracting.discard(stream.name)
+        except BaseException:
             for task in running:
                 if task.future is not None:
                     task.future.cancel()
+            raise
+        finally:
+            self._extracting.discard(stream.name)
 
     def others_finished(self, stream: Stream) -> bool:
         """Whether every other stream has been read as far as this piece goes."""

@@ -102,7 +102,7 @@ class Vendor:
             for account in self.accounts
         }
         self.feeds = {account.id: ["all"] for account in self.accounts}
-        self.before: Callable[[Stream, Account | None, Days | None], None] = lambda *_: None
+        self.before: Callable[[Stream, Account | None, Days | None], object] = lambda *_: None
         self.reads: list[tuple[str | None, Days | None]] = []
 
     def read(self, stream: Stream, of: Slice, meter: Meter) -> Batch:
@@ -239,7 +239,10 @@ def raising(error: Exception, account: Account, day: int | None = None) -> Calla
 
     def before(_: Stream, asked: Account | None, days: Days | None) -> None:
         if asked == account and (day is None or (days and date(2026, 3, day) in days)):
-            raise error
+            # each is an error of its own, which will be told where it happened
+            own = type(error).__new__(type(error), *error.args)
+            vars(own).update(vars(error))
+            raise own
 
     return before
 
@@ -288,8 +291,11 @@ class TestIsolation:
         run = warehouse.extract(warehouse.open(vendor, BY_DAY, BY_ACCOUNT, start=date(2026, 1, 1)))
         assert run.finished
         assert len(vendor.reads) <= 2 * AHEAD
-        assert {one.status for one in run.lanes} == {"failed"}
-        for one in run.lanes:
+        # what had been asked before stays
+        stopped = [one for one in run.lanes if (one.stream, one.account_id) != ("feeds", "b")]
+        assert len(stopped) == 3
+        assert {one.status for one in stopped} == {"failed"}
+        for one in stopped:
             assert f"account {one.account_id}, {one.stream}" in said(one)
             assert "answered 401; check the key" in said(one)
         assert list(warehouse.positions.all_loaded()) == []
@@ -469,10 +475,10 @@ class TestPieces:
             before = len(vendor.reads)
             warehouse.extract(run)
             pieces += 1
-            assert 1 <= len(vendor.reads) - before <= 6 + AHEAD
+            assert len(vendor.reads) - before <= 6 + AHEAD
             loaded = warehouse.positions.loaded("a", "visits")
             assert loaded is not None
-            assert len(loaded) == len(vendor.reads)
+            assert len(loaded) <= len(vendor.reads)
             ends.append(loaded.last)
         assert pieces > 1
         assert ends == sorted(set(ends))
@@ -506,6 +512,30 @@ class TestPieces:
             # nothing that has been read is kept waiting, and each piece reads something
             assert not run.finished
         assert 2 <= len(vendor.reads) <= 2 * AHEAD
+
+    def test_what_is_being_read_when_a_piece_is_full_is_the_next_ones(
+        self, warehouse: House, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(runs, "ROWS", 1)
+        vendor, answered = Vendor(A), threading.Event()
+        vendor.before = lambda _, __, days: days == march(11) or answered.wait(10)
+        run = warehouse.extract(warehouse.open(vendor, BY_DAY))
+        assert warehouse.positions.loaded("a", "visits") == march(11)
+        assert not run.finished
+        answered.set()
+        while not run.finished:
+            warehouse.extract(run)
+        assert warehouse.positions.loaded("a", "visits") == march(11, 18)
+        assert all_days(vendor.of(A)) == list(range(11, 19))
+
+    @pytest.mark.parametrize("streams", [(BY_VENDOR, BY_DAYS), (BY_DAYS, BY_VENDOR)])
+    def test_all_streams_are_begun_before_the_first_answer_is_waited_for(
+        self, streams: tuple[Stream, ...], warehouse: House
+    ) -> None:
+        vendor, together = Vendor(A), threading.Barrier(2)
+        vendor.before = lambda *_: together.wait(10)
+        run = warehouse.extract(warehouse.open(vendor, *streams))
+        assert {one.status for one in run.lanes} == {"ok"}
 
     def test_a_whole_run_is_one_piece(self, warehouse: House) -> None:
         run = warehouse.open(Vendor(), BY_DAY, requests_per_second=0.001)
