@@ -285,6 +285,13 @@ def test_refusals_in_any_shape(
         assert "give the key this right" in str(raised.value)
 
 
+@pytest.mark.parametrize("per_second", [1, 2, 3, 10, 15])
+def test_the_limit_is_kept_by_the_half_second(per_second: int) -> None:
+    limit = api.limit(per_second)
+    assert limit.requests / limit.per.total_seconds() == pytest.approx(per_second)
+    assert limit.requests <= max(per_second / 2 + 0.5, 1)
+
+
 @pytest.mark.parametrize("code", ["rate_limit_exceeded", "too_many_requests"])
 def test_a_limit_of_seconds_is_waited_for(server: Server, client: Api, clock: FakeClock, code: str) -> None:
     server.answers = [said(SHAPES["errors"](code, "slow down"), 429), page(["1"])]
