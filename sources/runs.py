@@ -271,8 +271,9 @@ class Run:
             while queue or running:
                 while queue and len(running) < ahead and not self.spent:
                     running.append(self._begin(stream, queue.popleft()))
-                # what is still being read when a piece is full is the next one's: the vendor is asked on while it loads
-                if not running or (self.spent and self.unloaded and not running[0].ready):
+                # what is still being read at a piece's end is the next one's: the vendor is asked on while it loads. A
+                # piece full of rows is of a vendor who is ahead of this machine, whose memory must do for one piece
+                if not running or (0 < self.unloaded < ROWS and self.spent and not running[0].ready):
                     break
                 if not waited:
                     # all streams are begun before the first answer is waited for
