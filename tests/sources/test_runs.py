@@ -496,7 +496,8 @@ class TestPieces:
 
     def test_rows_end_a_piece(self, warehouse: House, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(runs, "ROWS", 4)
-        run = warehouse.extract(warehouse.open(Vendor(A), BY_DAY, start=date(2026, 2, 17)))
+        vendor = Vendor(A)
+        run = warehouse.extract(warehouse.open(vendor, BY_DAY, start=date(2026, 2, 17)))
         assert not run.finished
         loaded = warehouse.positions.loaded("a", "visits")
         assert loaded is not None
