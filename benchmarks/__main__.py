@@ -60,8 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     pace = commands.add_parser("rate", help="C: how much of the limit is used when answers are slow")
     pace.set_defaults(command="rate")
     pace.add_argument("--minutes", type=float, default=10)
-    vendors = [limit.vendor for limit in LIMITS]
-    pace.add_argument("--vendor", nargs="+", choices=vendors, default=vendors)
+    pace.add_argument("--vendor", nargs="+", choices=list(LIMITS), default=list(LIMITS))
     pace.add_argument("--latency", type=float, default=2.0, help="seconds before each answer")
     return parser
 

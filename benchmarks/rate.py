@@ -1,13 +1,11 @@
 """Figure C: how much of the vendors' rates is used when their answers are slow."""
 
 import logging
-import signal
 import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from .figures import Figure
@@ -17,58 +15,45 @@ from .vendor import PAGE, Story, serve
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Limit:
-    """So many requests within so many seconds, as the vendor documents it."""
-
-    vendor: str
-    requests: int
-    seconds: int
-
-
-# so many requests, and the vendor has made what it will be asked for
+# so many requests within so many seconds, as the vendors document it
+LIMITS = {"leadfeeder_legacy": (100, 60), "leadfeeder": (10, 1)}
+# after so many requests the vendor has made what it will be asked for
 WARM = 20
-LIMITS = (Limit("leadfeeder_legacy", 100, 60), Limit("leadfeeder", 10, 1))
 
 
 def rate(folder: Path, minutes: float, latency: float, vendors: frozenset[str]) -> list[Figure]:
     """First loads under the documented limits, each ended after so many minutes."""
-    return [
-        figure
-        for limit in LIMITS
-        if limit.vendor in vendors
-        for figure in _rate(folder / limit.vendor, limit, minutes, latency)
-    ]
+    return [figure for vendor in sorted(vendors) for figure in _rate(folder / vendor, vendor, minutes, latency)]
 
 
-def _rate(folder: Path, limit: Limit, minutes: float, latency: float) -> list[Figure]:
-    log.info("%s: %g minutes", limit.vendor, minutes)
-    allowed = round(limit.requests * minutes * 60 / limit.seconds)
-    # more pages than the limit lets through in that time, and no day that the vendor would cut off
+def _rate(folder: Path, name: str, minutes: float, latency: float) -> list[Figure]:
+    log.info("%s: %g minutes", name, minutes)
+    requests, seconds = LIMITS[name]
+    allowed = round(requests * minutes * 60 / seconds)
+    # more pages than the limit lets through in that time
     story = Story(90, PAGE * allowed, settled=False)
-    with serve(story, latency=latency, limits=True, name=limit.vendor) as vendor:
+    with serve(story, latency=latency, limits=True, name=name) as vendor:
         env = vendor.settings(limited=True, start_date=story.first.isoformat())
         # the vendor makes its story when it is first asked
-        with _sync(folder / "warm", limit.vendor, env) as process:
+        with _sync(folder / "warm", name, env) as process:
             _wait(process, lambda: len(vendor.requests()) >= WARM)
-        time.sleep(limit.seconds)
+        time.sleep(seconds)
         vendor.forget()
         deadline = time.monotonic() + minutes * 60 + 20
-        with _sync(folder / "rate", limit.vendor, env) as process:
+        with _sync(folder / "rate", name, env) as process:
             _wait(process, lambda: time.monotonic() >= deadline)
         seen = vendor.requests()
     started = seen[0]["time"]
     within = [each for each in seen if each["time"] < started + minutes * 60]
     kept = sum(each["status"] == 200 for each in within)
     refused = sum(each["status"] == 429 for each in within)
-    busiest = max(Counter(int(each["time"] // limit.seconds) for each in within).values())
+    busiest = max(Counter(int(each["time"] // seconds) for each in within).values())
     compared = f"answers in {minutes:g} minutes, each after {latency:g} s, against what the limit allows"
-    span = "minute" if limit.seconds == 60 else "second"
-    name = f"C {limit.vendor}"
+    busy = f"requests of the busiest {seconds} s"
     return [
-        Figure(name, f"{kept:,}", f"{allowed:,}", kept / allowed, compared),
-        Figure(f"{name} busiest", f"{busiest}", f"{limit.requests}", busiest / limit.requests, f"of a {span}"),
-        Figure(f"{name} refused", f"{refused}", "0", None, "requests that the vendor refused as too many"),
+        Figure(f"C {name}", f"{kept:,}", f"{allowed:,}", kept / allowed, compared),
+        Figure(f"C {name} busiest", f"{busiest}", f"{requests}", busiest / requests, busy),
+        Figure(f"C {name} refused", f"{refused}", "0", None, "requests that the vendor refused as too many"),
     ]
 
 
@@ -82,8 +67,7 @@ def _sync(folder: Path, vendor: str, env: Mapping[str, str]) -> Iterator[subproc
         try:
             yield process
         finally:
-            if process.poll() is None:
-                process.send_signal(signal.SIGTERM)
+            process.terminate()
             process.wait()
 
 

@@ -66,7 +66,7 @@ class Vendor:
         self._ask("options", {"vendor": name, "cached_pages": 1_000_000})
 
     def settings(self, *, limited: bool = False, **more: str) -> dict[str, str]:
-        """What points a sync at it; without `limited` also a rate that nobody reaches."""
+        """What points a sync at it; without `limited`, which is for the token API, also a rate that nobody reaches."""
         env = dict(self._settings)
         if self._name == NAME:
             # exports are not part of any figure

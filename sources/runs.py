@@ -155,8 +155,9 @@ class Run:
     def has_read(self) -> bool:
         """Whether every stream that is neither waited for nor walked has been read to its end."""
         read = [stream for stream in self.streams if stream.by not in ("report", "walk")]
-        left = any(self._queues.get(stream.name) != deque() for stream in read) or any(self._running.values())
-        return not (left or self._extracting)
+        if self._extracting or any(self._running.values()):
+            return False
+        return all(self._queues.get(stream.name) == deque() for stream in read)
 
     @property
     def out_of_order(self) -> Days | None:
@@ -271,8 +272,8 @@ class Run:
             while queue or running:
                 while queue and len(running) < ahead and not self.spent:
                     running.append(self._begin(stream, queue.popleft()))
-                # what is still being read at a piece's end is the next one's: the vendor is asked on while it loads. A
-                # piece full of rows is of a vendor who is ahead of this machine, whose memory must do for one piece
+                # what is still being read at a piece's end is the next one's: the vendor is asked on while it loads. Of
+                # a piece that rows have filled it is a part: the memory of a small machine does for one such piece
                 if not running or (0 < self.unloaded < ROWS and self.spent and not running[0].ready):
                     break
                 if not waited:
@@ -303,11 +304,6 @@ class Run:
                 if out.rows >= BLOCK:
                     yield from out.flush()
             yield from out.flush(everything=True)
-        except BaseException:
-            for task in running:
-                if task.future is not None:
-                    task.future.cancel()
-            raise
         finally:
             self._extracting.discard(stream.name)
 

@@ -55,7 +55,7 @@ Ask = Callable[[Params], Json]
 
 
 def limit(requests_per_second: int) -> Limit:
-    """The key's rate, by the half second: of what is sent together, less comes late together."""
+    """The key's rate, kept by the half second: fewer requests that were held up arrive together with the next."""
     together = ceil(requests_per_second / 2)
     return Limit(together, TURN * together / requests_per_second)
 

@@ -220,6 +220,18 @@ class TestMovement:
         vendor.before = before
         assert sorted(read(vendor, pool, ahead=1)) == list(range(-1, 35))
 
+    def test_a_row_that_comes_in_does_not_stand_for_one_that_is_missing(self, pool: Executor) -> None:
+        vendor = Vendor(list(range(11)))
+
+        def before(number: int) -> None:
+            if number == 2:
+                vendor.rows.insert(0, -1)
+                vendor.rows.remove(10)
+
+        vendor.before = before
+        with pytest.raises(AnswerError, match="10 rows on 2 pages: rows moved while they were read"):
+            read(vendor, pool, ahead=1)
+
     def test_side_by_side_a_row_at_the_front_may_hide_another(self, pool: Executor) -> None:
         vendor = Vendor(list(range(35)))
 

@@ -495,14 +495,18 @@ class TestPieces:
         assert lane(run, A).status == "running"
 
     def test_rows_end_a_piece(self, warehouse: House, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(runs, "ROWS", 4)
-        vendor = Vendor(A)
-        run = warehouse.extract(warehouse.open(vendor, BY_DAY, start=date(2026, 2, 17)))
+        monkeypatch.setattr(runs, "ROWS", 1)
+        vendor, answered = Vendor(A), threading.Event()
+        first = Days(date(2026, 2, 17), date(2026, 2, 17))
+        vendor.before = lambda _, __, days: (
+            threading.Timer(0.2, answered.set).start() if days == first else answered.wait(10)
+        )
+        run = warehouse.extract(warehouse.open(vendor, BY_DAY, start=first.first))
         assert not run.finished
         loaded = warehouse.positions.loaded("a", "visits")
         assert loaded is not None
         # what was being read when the last row came is part of it
-        assert len(loaded) == len(vendor.reads) < 4 + AHEAD
+        assert len(loaded) == len(vendor.reads) == AHEAD
 
     def test_a_wait_that_outlasts_a_piece_ends_it(self, warehouse: House) -> None:
         vendor = Vendor(A)
@@ -515,17 +519,25 @@ class TestPieces:
         assert 2 <= len(vendor.reads) <= 2 * AHEAD
 
     def test_what_is_being_read_at_the_end_of_a_piece_is_the_next_ones(self, warehouse: House) -> None:
-        vendor, answered = Vendor(A), threading.Event()
-        vendor.before = lambda _, __, days: days == march(11) or answered.wait(10)
+        vendor, begun, answered = Vendor(A), threading.Event(), threading.Event()
+
+        def before(_: Stream, __: Account | None, days: Days | None) -> None:
+            if days == march(17):
+                assert begun.wait(10)
+                return
+            begun.set()
+            assert answered.wait(10)
+
+        vendor.before = before
         # five minutes of it are two requests
-        run = warehouse.extract(warehouse.open(vendor, BY_DAY, requests_per_second=0.007))
-        assert warehouse.positions.loaded("a", "visits") == march(11)
+        run = warehouse.extract(warehouse.open(vendor, BY_DAY, start=date(2026, 3, 17), requests_per_second=0.007))
+        assert warehouse.positions.loaded("a", "visits") == march(17)
         assert not run.finished
         answered.set()
-        while not run.finished:
-            warehouse.extract(run)
-        assert warehouse.positions.loaded("a", "visits") == march(11, 18)
-        assert all_days(vendor.of(A)) == list(range(11, 19))
+        warehouse.extract(run)
+        assert run.finished
+        assert warehouse.positions.loaded("a", "visits") == march(17, 18)
+        assert all_days(vendor.of(A)) == [17, 18]
 
     @pytest.mark.parametrize("streams", [(BY_VENDOR, BY_DAYS), (BY_DAYS, BY_VENDOR)])
     def test_all_streams_are_begun_before_the_first_answer_is_waited_for(
