@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 # so many requests within so many seconds, as the vendors document it
 LIMITS = {"leadfeeder_legacy": (100, 60), "leadfeeder": (10, 1)}
 # after so many requests the vendor has made what it will be asked for
-WARM = 20
+WARM = 60
 
 
 def rate(folder: Path, minutes: float, latency: float, vendors: frozenset[str]) -> list[Figure]:

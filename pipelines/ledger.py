@@ -6,7 +6,8 @@ from typing import Any
 
 from dlt.destinations.sql_client import SqlClientBase
 
-from sources.tables import Table, Type
+from sources.columns import Type
+from sources.tables import Table
 
 from .warehouse import OPS, Warehouse, make
 

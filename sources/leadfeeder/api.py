@@ -14,6 +14,7 @@ from math import ceil
 from typing import Any
 
 from ..budget import Limit
+from ..columns import as_json
 from ..errors import (
     AccessError,
     AnswerError,
@@ -29,7 +30,6 @@ from ..meter import Meter
 from ..pages import Page, settled, side_by_side, walk
 from ..session import Session
 from ..streams import Account
-from ..tables import as_json
 from ..windows import Days
 
 BASE_URL = "https://api.leadfeeder.com/v1"

@@ -4,7 +4,8 @@ Source: Leadfeeder API, https://docs.leadfeeder.com/, "Getting Started", and cli
 accounts. The fields of most objects are not published: those that are not declared here land as text.
 """
 
-from ..tables import Column, Moving, Table, Type
+from ..columns import Column, Type
+from ..tables import Moving, Table
 
 ACCOUNT_ID = Column("account_id", "id", about="→ accounts.id")
 LOCATION_ID = Column("location_id", "id", "relationships.location.id", about="→ locations.id")

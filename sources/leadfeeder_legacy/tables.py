@@ -5,7 +5,8 @@ Source: Leadfeeder API, https://docs.leadfeeder.com/api/. Fields that were seen 
 
 from decimal import Decimal, InvalidOperation
 
-from ..tables import Column, Moving, Newest, Table, Type
+from ..columns import Column, Type
+from ..tables import Moving, Newest, Table
 
 # what a DECIMAL(38, 9) holds
 LARGEST_AMOUNT = Decimal("1e28")

@@ -4,7 +4,8 @@ Source: Leadsie API, https://help.leadsie.com/article/126-leadsie-api; the newer
 instead, are those of https://help.leadsie.com/article/128-whats-the-difference-between-webhook-v1-and-v2.
 """
 
-from ..tables import HISTORY, Column, Table
+from ..columns import Column
+from ..tables import HISTORY, Table
 from .connections import ASSETS, CONNECTION_ID, LAST_ASSET_TIME
 
 CONNECTIONS = Table(

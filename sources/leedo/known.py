@@ -9,8 +9,9 @@ from typing import Any
 
 import pyarrow as pa
 
+from ..columns import snake_case
 from ..pii import Pii
-from ..tables import Table, snake_case
+from ..tables import Table
 from . import tables
 from .api import Item
 

@@ -3,7 +3,8 @@
 Source: Leedo API, "API Documentation" v1, https://api.leedo.app/v1.
 """
 
-from ..tables import Column, Table, Type
+from ..columns import Column, Type
+from ..tables import Table
 
 
 def _field(name: str, type: Type = "text", about: str = "", *, pii: bool = False, listed: bool = True) -> Column:  # noqa: A002

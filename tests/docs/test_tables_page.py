@@ -7,7 +7,8 @@ import pytest
 from pipelines import tables_page
 from pipelines.ledger import _OPS_TABLES
 from pipelines.vendors import VENDORS, Vendor
-from sources.tables import Column, Table
+from sources.columns import Column
+from sources.tables import Table
 
 from .pages import text
 

@@ -4,8 +4,9 @@ import json
 
 import pyarrow as pa
 
+from sources.columns import Column
 from sources.pii import KEEP, Pii
-from sources.tables import HISTORY, Column, Table
+from sources.tables import HISTORY, Table
 
 PEOPLE = Table(
     "people",

@@ -13,6 +13,7 @@ import pytest
 
 from sources import runs
 from sources.budget import Budget, Limit
+from sources.columns import Column
 from sources.errors import AccessError, CeilingError, NotEntitledError, RequestError, TransientError
 from sources.lanes import Lane
 from sources.meter import Meter
@@ -20,7 +21,7 @@ from sources.positions import Positions
 from sources.runs import AHEAD, Run
 from sources.session import Session
 from sources.streams import Account, Asked, Batch, Slice, Stream
-from sources.tables import Column, Table, within
+from sources.tables import Table, within
 from sources.windows import Days
 from tests.conftest import FakeClock
 

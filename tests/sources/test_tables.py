@@ -1,7 +1,6 @@
 """A page of JSON becomes typed columns, or an error that names what could not be read."""
 
 import copy
-import json
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -11,25 +10,21 @@ from typing import Any
 import dlt
 import pyarrow as pa
 import pytest
-from dlt.common.normalizers.naming.snake_case import NamingConvention
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sources.columns import ARROW, Column, snake_case
 from sources.errors import AnswerError
 from sources.tables import (
-    ARROW,
     HISTORY,
-    Column,
     Table,
-    Type,
     concat,
     last_batch_of_each,
     last_of_each,
-    snake_case,
     within,
 )
 
-# a few letters of every kind: those that names keep, split at, drop, and those that only look like digits
+# a few letters of every kind, and those that only look like digits
 TEXT = st.text('abAZ09_ .-+*@|"{é状٣²\x00', max_size=12)
 ACCOUNT_ID = Column("account_id", "id")
 VISITS = Table(
@@ -105,40 +100,6 @@ def rows(*objects: dict[str, Any], table: Table = VISITS) -> list[dict[str, Any]
     return plain
 
 
-def column(kind: Type, *values: object) -> list[Any]:
-    table = Table("things", (Column("n", "bigint"), Column("value", kind, "value")), key=("n",))
-    read: list[Any] = table.rows([{"value": value} for value in values], n=1)["value"].to_pylist()
-    return read
-
-
-class TestNames:
-    @pytest.mark.parametrize(
-        ("name", "snake"),
-        [
-            ("requestUrl", "request_url"),
-            ("request_url", "request_url"),
-            ("ID", "id"),
-            ("leadID", "lead_id"),
-            ("HTTPServer", "http_server"),
-            ("utm_source", "utm_source"),
-            ("utm__source", "utm_source"),
-            ("utm.source", "utm_source"),
-            ("Last Visit (UTC)", "last_visit_utc"),
-            ("_private", "private"),
-            ("ga4Client", "ga4_client"),
-        ],
-    )
-    def test_snake_case(self, name: str, snake: str) -> None:
-        assert snake_case(name) == snake
-
-    @given(TEXT)
-    def test_dlt_leaves_the_name_alone(self, name: str) -> None:
-        snake = snake_case(name)
-        if snake:
-            assert NamingConvention().normalize_identifier(snake).removeprefix("_") == snake
-        assert snake_case(snake) == snake
-
-
 class TestRows:
     def test_every_type(self) -> None:
         (row,) = rows(VISIT)
@@ -199,77 +160,6 @@ class TestRows:
     def test_an_unreadable_value_is_named(self, attributes: dict[str, Any], name: str) -> None:
         with pytest.raises(AnswerError, match=rf"visits\.{name}: cannot be read as"):
             rows(VISIT, visit(**attributes))
-
-
-class TestConversions:
-    def test_id(self) -> None:
-        assert column("id", "x", 12, "", None, True) == ["x", "12", None, None, "true"]
-        assert column("id", "x", "", None) == ["x", None, None]
-        assert column("id", 12, 0, None) == ["12", "0", None]
-        assert column("id", 12, "") == ["12", None]
-
-    def test_text(self) -> None:
-        assert column("text", "x", 12, 1.5, True, None) == ["x", "12", "1.5", "true", None]
-        assert column("text", 12, -3, None) == ["12", "-3", None]
-        assert column("text", 12, 2**70) == ["12", str(2**70)]
-        assert column("text", {"a": "ä"}, [1, None]) == ['{"a":"ä"}', "[1,null]"]
-
-    def test_bigint(self) -> None:
-        assert column("bigint", 12, -3, None) == [12, -3, None]
-        assert column("bigint", "12", 12, 12.0, "12.0", "1e3", "", None) == [12, 12, 12, 12, 1000, None, None]
-        assert column("bigint", 2**63 - 1, str(-(2**63))) == [2**63 - 1, -(2**63)]
-
-    @pytest.mark.parametrize(
-        "value", [1.5, "1.5", "many", True, [], {}, 2**63, "nan", "inf", "1e999999999", 1e300, "12 000"]
-    )
-    def test_no_bigint(self, value: object) -> None:
-        with pytest.raises(AnswerError, match=r"things\.value: cannot be read as bigint"):
-            column("bigint", 1, value)
-
-    def test_bool(self) -> None:
-        assert column("bool", True, False, None) == [True, False, None]
-        assert column("bool", "true", "False", 1, 0, "1", "0", "", None) == [
-            True, False, True, False, True, False, None, None,
-        ]  # fmt: skip
-
-    @pytest.mark.parametrize("value", ["yes", 2, [], {}, "on"])
-    def test_no_bool(self, value: object) -> None:
-        with pytest.raises(AnswerError, match="cannot be read as bool"):
-            column("bool", value)
-
-    def test_decimal(self) -> None:
-        assert column("decimal", "12.50", 0.1, 3, "", None) == [Decimal("12.5"), Decimal("0.1"), 3, None, None]
-
-    @pytest.mark.parametrize("value", ["12,50", "nan", "inf", True, [], {}, "1e30"])
-    def test_no_decimal(self, value: object) -> None:
-        with pytest.raises(AnswerError, match="cannot be read as decimal"):
-            column("decimal", value)
-
-    def test_date(self) -> None:
-        day = date(2026, 3, 18)
-        assert column("date", "0001-01-01", "9999-12-31") == [date.min, date.max]
-        assert column("date", "2026-03-18", "2026-03-18T23:59:00Z", "", None) == [day, day, None, None]
-
-    @pytest.mark.parametrize("value", ["2026-02-30", 5, True, [], {}, "today", "0000-12-31"])
-    def test_no_date(self, value: object) -> None:
-        with pytest.raises(AnswerError, match="cannot be read as date"):
-            column("date", value)
-
-    def test_timestamp(self) -> None:
-        moment = datetime(2026, 3, 18, 10, 15, tzinfo=UTC)
-        assert column(
-            "timestamp", "2026-03-18T10:15:00Z", "2026-03-18T12:15:00.000+02:00", "2026-03-18T10:15:00", "", None
-        ) == [moment, moment, moment, None, None]
-
-    @pytest.mark.parametrize("value", ["now", "12:30", 1773847800, True, [], {}, "0001-01-01T00:00:00+05:00"])
-    def test_no_timestamp(self, value: object) -> None:
-        with pytest.raises(AnswerError, match="cannot be read as timestamp"):
-            column("timestamp", value)
-
-    def test_json(self) -> None:
-        values: list[object] = [["a"], {"b": None}, "text", 5, False, []]
-        assert [json.loads(text) for text in column("json", *values)] == values
-        assert column("json", None) == [None]
 
 
 class TestUnknownFields:
