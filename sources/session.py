@@ -130,20 +130,24 @@ class Session:
         return ThreadPoolExecutor(self.workers, thread_name_prefix="request")
 
     @cached_property
-    def _http(self) -> requests.Session:
-        http = requests.Session()
-        # what the environment says of proxies and certificates is worked out once, not with every request
-        found = http.merge_environment_settings(self.base_url, {}, None, None, None)
-        http.trust_env, http.proxies, http.verify, http.cert = False, found["proxies"], found["verify"], found["cert"]
-        http.headers["User-Agent"] = user_agent()
-        for scheme in ("http://", "https://"):
-            http.mount(scheme, HTTPAdapter(pool_maxsize=4 * self.workers, max_retries=0))
-        return http
+    def _adapter(self) -> HTTPAdapter:
+        # without the session around it: there are no cookies and no hooks, and redirects are followed here
+        return HTTPAdapter(pool_maxsize=4 * self.workers, max_retries=0)
+
+    @cached_property
+    def _environment(self) -> dict[str, Any]:
+        """What the environment says of proxies and certificates: worked out once, not with every request."""
+        with requests.Session() as http:
+            return dict(http.merge_environment_settings(self.base_url, {}, None, None, None))
+
+    @cached_property
+    def _headers(self) -> Mapping[str, str]:
+        return {**requests.utils.default_headers(), "User-Agent": user_agent()}
 
     def close(self) -> None:
         """Let go of threads and connections; waits for no answer of the vendor's."""
         self.pool.shutdown(wait=False, cancel_futures=True)
-        self._http.close()
+        self._adapter.close()
         self.budget.close()
 
     def get(
@@ -320,12 +324,11 @@ class Session:
         """Send; follow redirects on our own host only, so that the secret goes nowhere else."""
         for _ in range(REDIRECTS):
             try:
-                # without what the session would add: it knows no cookies and no hooks
                 request = requests.PreparedRequest()
-                request.prepare(
-                    method, url, self._http.headers, data=form, params=params, auth=self._auth, json=question
-                )
-                response = self._http.send(request, timeout=self._timeout, allow_redirects=False)
+                request.prepare(method, url, self._headers, data=form, params=params, auth=self._auth, json=question)
+                response = self._adapter.send(request, timeout=self._timeout, **self._environment)
+                response.content  # noqa: B018 — it is read here, where its errors are
+                target = urljoin(url, response.headers["Location"]) if response.is_redirect else None
             except requests.exceptions.SSLError as error:
                 raise TerminalError(
                     self.redact(f"{self.base_url} has no valid certificate ({error})"), remedy="check base_url"
@@ -341,9 +344,8 @@ class Session:
                     self.redact(f"{path} could not be read ({error})"),
                     remedy="check the network and base_url, or run again later",
                 ) from None
-            if not response.is_redirect:
+            if target is None:
                 return response
-            target = urljoin(url, response.headers["Location"])
             if urlsplit(target)[:2] != self._host:
                 host = urlsplit(target).netloc
                 raise TerminalError(

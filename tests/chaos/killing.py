@@ -53,12 +53,12 @@ def command(
     words: tuple[str, ...], environment: Mapping[str, str], folder: Path, stdout: Path, stderr: Path, last: int | None
 ) -> None:
     """Run a command until its `last` moment; without one, leave the count of moments beside its output."""
-    import requests
     from dlt.destinations.impl.duckdb.sql_client import DuckDbSqlClient
     from dlt.destinations.impl.postgres.sql_client import Psycopg2SqlClient
+    from requests.adapters import HTTPAdapter
 
     moments = Moments(last)
-    moments.around(requests.Session, "send")
+    moments.around(HTTPAdapter, "send")
     for client in (DuckDbSqlClient, Psycopg2SqlClient):
         for name in ("execute_query", "begin_transaction", "commit_transaction"):
             moments.around(client, name)
