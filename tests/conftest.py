@@ -16,10 +16,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-# before dlt is imported anywhere: no telemetry, and nothing but our own log lines
-os.environ["RUNTIME__DLTHUB_TELEMETRY"] = "false"
-os.environ["RUNTIME__LOG_LEVEL"] = "CRITICAL"
-
 import psycopg2
 import pytest
 from xdist.scheduler import LoadFileScheduling

@@ -19,7 +19,6 @@ from dlt.destinations.impl.duckdb.duck import DuckDbCopyJob
 from dlt.destinations.impl.postgres.postgres import PostgresParquetCopyJob
 from dlt.destinations.insert_job_client import InsertValuesLoadJob
 
-from pipelines.environment import set_up
 from pipelines.recover import recover
 from pipelines.sync import VendorResult, sync
 from pipelines.warehouse import Warehouse
@@ -136,10 +135,6 @@ def test_rows_staged_by_a_job_that_is_tried_again_are_loaded_once(
     destination: str, serve: Callable[..., Sandbox], clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As where the connection is lost when the database has committed."""
-    # unset, and unset again afterwards
-    monkeypatch.setenv("LOAD__RAISE_ON_MAX_RETRIES", "")
-    monkeypatch.delenv("LOAD__RAISE_ON_MAX_RETRIES")
-    set_up()
     serve(World(days=2, accounts=1, visits_per_day=4, clock=clock.epoch), limits=False)
     monkeypatch.setenv("SOURCES__LEADFEEDER_LEGACY__EXPORT_FEEDS", "[]")
     job: Any = {"duckdb": DuckDbCopyJob, "postgres": PostgresParquetCopyJob}[destination]

@@ -28,7 +28,6 @@ from tests.conftest import FakeClock
 def test_a_load_that_needs_more_memory_gets_it(
     serve: Callable[..., Sandbox], clock: FakeClock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setenv("LOAD__RAISE_ON_MAX_RETRIES", "1")
     monkeypatch.setattr(room, "MEMORY", 1)
     caplog.set_level(logging.INFO)
     day = date(2026, 3, 16)
