@@ -14,7 +14,6 @@ from .vendor import PAGE, Story, serve
 
 log = logging.getLogger(__name__)
 
-
 # so many requests within so many seconds, as the vendors document it
 LIMITS = {"leadfeeder_legacy": (100, 60), "leadfeeder": (10, 1)}
 # after so many requests the vendor has made what it will be asked for
@@ -39,8 +38,10 @@ def _rate(folder: Path, name: str, minutes: float, latency: float) -> list[Figur
             _wait(process, lambda: len(vendor.requests()) >= WARM)
         time.sleep(seconds)
         vendor.forget()
-        deadline = time.monotonic() + minutes * 60 + 20
         with _sync(folder / "rate", name, env) as process:
+            _wait(process, lambda: bool(vendor.requests()))
+            # what was asked for in the last moment has its answer, too
+            deadline = time.monotonic() + minutes * 60 + latency + 1
             _wait(process, lambda: time.monotonic() >= deadline)
         seen = vendor.requests()
     started = seen[0]["time"]

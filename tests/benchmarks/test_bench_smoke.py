@@ -17,6 +17,15 @@ def test_every_figure_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert all(figure["ratio"] > 0 and figure["compared"] for figure in printed["figures"])
 
 
+def test_the_rate_that_is_kept(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["--json", "rate", "--vendor", "leadfeeder", "--minutes", "0.02", "--latency", "0.05"])
+    kept, busiest, refused = json.loads(capsys.readouterr().out)["figures"]
+    assert [kept["name"], busiest["name"], refused["name"]] == [
+        "C leadfeeder", "C leadfeeder busiest", "C leadfeeder refused",
+    ]  # fmt: skip
+    assert kept["ratio"] > 0
+
+
 def test_other_rows_are_no_figure() -> None:
     agree({"visits": 3}, {"visits": 3})
     with pytest.raises(RuntimeError, match="not the same rows"):
