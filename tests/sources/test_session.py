@@ -99,6 +99,7 @@ def test_a_request(server: Server, connect: Open, clock: FakeClock) -> None:
     assert (seen.path, seen.query) == ("/v1/accounts", {"page[number]": "2"})
     assert seen.headers["Authorization"] == f"Token token={SECRET}"
     assert seen.headers["User-Agent"].startswith("leadhouse")
+    assert "gzip" in seen.headers["Accept-Encoding"]
     assert (meter.requests, meter.retries, meter.seconds_waited) == (1, 0, 0)
     assert clock.slept == []
 
