@@ -54,10 +54,10 @@ Json = dict[str, Any]
 Ask = Callable[[Params], Json]
 
 
-def limit(requests_per_second: int) -> Limit:
-    """The key's rate, kept by the half second: fewer requests that were held up arrive together with the next."""
-    together = ceil(requests_per_second / 2)
-    return Limit(together, TURN * together / requests_per_second)
+def limits(requests_per_second: int) -> tuple[Limit, ...]:
+    """The key's rate, also kept by the half second: fewer requests that were held up arrive together with the next."""
+    second = Limit(requests_per_second, TURN)
+    return (Limit(ceil(requests_per_second / 2), TURN / 2), second) if requests_per_second > 1 else (second,)
 
 
 def auth(key: str) -> HeaderAuth:

@@ -108,7 +108,7 @@ def open_run(
         base_url=found.base_url,
         auth=api.auth(found.api_key),
         secrets=(found.api_key,),
-        budget=Budget(api.limit(per_second), clock=clock, quota=left_of_month, shared=together),
+        budget=Budget(*api.limits(per_second), clock=clock, quota=left_of_month, shared=together),
         clock=clock,
         read_error=api.read_error,
         refusal=api.refusal,

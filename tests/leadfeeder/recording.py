@@ -147,7 +147,7 @@ def open_api(key: str, clock: Clock, base_url: str = api.BASE_URL, workers: int 
         base_url=base_url,
         auth=api.auth(key),
         secrets=(key,),
-        budget=Budget(api.limit(api.REQUESTS_PER_SECOND), clock=clock),
+        budget=Budget(*api.limits(api.REQUESTS_PER_SECOND), clock=clock),
         clock=clock,
         read_error=api.read_error,
         refusal=api.refusal,
