@@ -26,6 +26,10 @@ from .remembered import remembering
 # what deltalake writes to, by the scheme of an address
 STORAGES = ("file", "s3", "az", "abfs", "abfss", "adl", "azure", "gs")
 
+# libpq's: a router between us and a server forgets a connection that says nothing, as the one that holds a run's lock
+# does for hours
+KEEP_ALIVE = {"keepalives_idle": "30", "keepalives_interval": "10", "keepalives_count": "6"}
+
 
 @dataclass(frozen=True)
 class Bucket:
@@ -95,6 +99,7 @@ def resolve(destination: str, path: Path | None = None) -> tuple[Any, Place]:
             ) from None
         # dlt insists on a password; a server that trusts its host needs none
         server.password = server.password or ""
+        server.query = KEEP_ALIVE | (server.query or {})
         identity = f"postgres {server.host}:{server.port}/{server.database}"
         return remembering(dlt.destinations.postgres(server)), Place(identity, "postgres")
     try:

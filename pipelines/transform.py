@@ -35,7 +35,10 @@ PASSWORD_VARIABLE = "DBT_ENV_SECRET_LEADHOUSE_PASSWORD"  # noqa: S105 — a name
 MEMORY = 1024
 GOOD = frozenset({"success", "pass", "warn"})
 # what libpq knows and dbt passes on
-_CONNECTION = ("sslmode", "sslcert", "sslkey", "sslrootcert", "connect_timeout", "role", "keepalives_idle")
+_CONNECTION: dict[str, type] = {
+    **dict.fromkeys(("sslmode", "sslcert", "sslkey", "sslrootcert", "role", "application_name"), str),
+    **dict.fromkeys(("connect_timeout", "keepalives_idle"), int),
+}
 
 
 @dataclass(frozen=True)
@@ -190,7 +193,7 @@ def profiles(warehouse: Warehouse) -> Iterator[Path]:
         output = {"type": "postgres", "host": credentials.host, "port": credentials.port or 5432}
         output |= {"user": credentials.username, "dbname": credentials.database}
         output |= {"password": f"{{{{ env_var('{PASSWORD_VARIABLE}') }}}}"}
-        output |= {name: query[name] for name in _CONNECTION if name in query}
+        output |= {name: kind(query[name]) for name, kind in _CONNECTION.items() if name in query}
         password = credentials.password or ""
     profile = {
         "leadhouse": {"target": "warehouse", "outputs": {"warehouse": output | {"schema": "marts", "threads": 1}}}

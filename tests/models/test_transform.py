@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml  # type: ignore[import-untyped]
 
-from pipelines.transform import PROJECT
+from pipelines.transform import PROJECT, profiles
 from pipelines.vendors import VENDORS
 from pipelines.warehouse import Warehouse
 from sandbox import World
@@ -32,11 +32,21 @@ def assert_all_is_empty(ended: Ended) -> None:
     assert all(line.split()[-1] == "ok" for line in lines)
 
 
-@pytest.mark.usefixtures("postgres")
-def test_nothing_is_configured(tmp_path: Path) -> None:
+def test_nothing_is_configured(postgres: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # dbt takes a number for these, and no text
+    monkeypatch.setenv("DESTINATION__POSTGRES__CREDENTIALS", f"{postgres}?connect_timeout=20&keepalives_idle=40")
     assert_all_is_empty(leadhouse("transform", "--destination", "postgres"))
     # dbt writes down its every step at debug level only
     assert not any(path.stat().st_size for path in tmp_path.rglob("dbt.log"))
+
+
+def test_what_an_address_says_besides_is_passed_on(postgres: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    more = "?sslmode=prefer&connect_timeout=20&keepalives_idle=40&application_name=models"
+    monkeypatch.setenv("DESTINATION__POSTGRES__CREDENTIALS", postgres + more)
+    with profiles(Warehouse("postgres", clock=FakeClock())) as folder:
+        profile = json.loads((folder / "profiles.yml").read_text(encoding="utf-8"))
+    given = {"sslmode": "prefer", "connect_timeout": 20, "keepalives_idle": 40, "application_name": "models"}
+    assert given.items() <= profile["leadhouse"]["outputs"]["warehouse"].items()
 
 
 def test_one_vendor_alone_at_the_end_of_a_sync(monkeypatch: pytest.MonkeyPatch, clock: FakeClock) -> None:

@@ -86,6 +86,16 @@ def test_a_session_that_the_server_has_ended_is_not_handed_out(
         assert mine(warehouse) != ended
 
 
+def test_a_session_that_says_nothing_for_hours_is_kept_alive(postgres: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def told() -> dict[str, str]:
+        with Warehouse("postgres", clock=FakeClock()).connect() as client:
+            return dict(client.native_connection.get_dsn_parameters())
+
+    assert told().items() >= {"keepalives_idle": "30", "keepalives_interval": "10", "keepalives_count": "6"}.items()
+    monkeypatch.setenv("DESTINATION__POSTGRES__CREDENTIALS", f"{postgres}?keepalives_idle=7")
+    assert told()["keepalives_idle"] == "7"
+
+
 def test_rows_of_all_tables_go_through_few_connections(
     warehouse: Warehouse,
     watcher: psycopg2.extensions.connection,
