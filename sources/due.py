@@ -1,5 +1,6 @@
 """Which days and calendar windows of an account are due."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -42,13 +43,20 @@ class Due:
         Each is its first day and the days to ask for: it is cut off at the start of what is loaded and at today.
         """
         due = self.days(account, loaded)
-        if due is None:
-            return []
+        return self._windows_of(account, loaded, due) if due else []
+
+    def windows_again(self, account: Account, loaded: Days | None, days: Iterable[date]) -> list[tuple[date, Days]]:
+        """The calendar windows of days that could not be had, but for those that are due anyway."""
+        due = dict(self.windows(account, loaded))
+        again = dict(window for day in days for window in self._windows_of(account, loaded, Days(day, day)))
+        return [(first, again[first]) for first in sorted(again.keys() - due)]
+
+    def _windows_of(self, account: Account, loaded: Days | None, days: Days) -> list[tuple[date, Days]]:
         start = loaded.first if loaded else self.start(account)
         until = self.today(account)
         found = []
-        for window in calendar(due, self.unit):
-            first = window.first if window.last < start else max(window.first, min(start, due.first))
+        for window in calendar(days, self.unit):
+            first = window.first if window.last < start else max(window.first, min(start, days.first))
             last = min(window.last, until)
             if first <= last:
                 found.append((window.first, Days(first, last)))

@@ -366,10 +366,14 @@ class Run:
         moves = self.asked.days is None
         planned = []
         for part in parts:
-            loaded = positions.loaded(account.id, position_of(stream.name, part))
+            name = position_of(stream.name, part)
+            loaded = positions.loaded(account.id, name)
             lane.widen(self.due.days(account, loaded))
             for window, days in self.due.windows(account, loaded):
                 planned.append(_Task(lane, Slice(account, days, window, part), moves))
+            retried = positions.incomplete(account.id, name) if moves else []
+            for window, days in self.due.windows_again(account, loaded, retried):
+                planned.append(_Task(lane, Slice(account, days, window, part), moves_position=False))
         if not planned:
             self.lanes.close(lane)
         yield from planned
@@ -412,7 +416,7 @@ class Run:
             return
         name, day = position_of(lane.stream, task.slice.part), error.day or task.days.first
         positions.mark_incomplete(lane.account.id, name, day, error.message)
-        if task.moves_position and task.slice.window is None:
+        if task.moves_position:
             positions.advance(lane.account.id, name, task.days)
         self._crowded = True
         error.locate(

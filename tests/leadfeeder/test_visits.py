@@ -17,7 +17,7 @@ from sources.windows import Days
 from tests.conftest import FakeClock
 from tests.reading import rows_of
 
-from .conftest import START, TODAY, VENDOR, Run, Serve, assert_equal, bodies, results
+from .conftest import START, TODAY, VENDOR, Run, Serve, assert_equal, bodies, results, setting
 from .recording import open_api
 
 DAY = date(2026, 3, 16)
@@ -204,6 +204,33 @@ def test_a_single_day_with_too_many_companies_is_listed(
     (result,) = summary.vendors[0].streams
     assert (result.status, result.rows) == ("incomplete", 0)
     assert warehouse.query("SELECT stream, date FROM ops.incomplete_days") == [("visitor_companies", DAY)]
+
+
+@duckdb_only
+def test_a_month_that_cannot_be_had_is_tried_again_and_keeps_no_other_away(
+    warehouse: Warehouse, serve: Serve, run: Run, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sandbox = serve(World(days=60, accounts=1, visits_per_day=3, clock=clock.epoch), limits=False)
+    setting(monkeypatch, start_date="2026-01-25")
+    crowded = date(2026, 2, 10)
+    sandbox.world.crowd_day("6001", crowded, 150)
+    sandbox.leadfeeder.options.ceiling = 100
+    january, february, march = date(2026, 1, 1), date(2026, 2, 1), date(2026, 3, 1)
+
+    def months() -> set[object]:
+        return {row["window_start"] for row in rows_of(warehouse, VENDOR, "visitor_companies")}
+
+    for _ in range(2):
+        run(expect=1, streams=frozenset({"visitor_companies"}))
+        assert months() == {january, march}
+        assert warehouse.query("SELECT date FROM ops.incomplete_days") == [(crowded,)]
+    sandbox.leadfeeder.options.ceiling = 10_000
+    run(streams=frozenset({"visitor_companies"}))
+    assert months() == {january, february, march}
+    assert warehouse.query("SELECT date FROM ops.incomplete_days") == []
+    rows = [row for row in rows_of(warehouse, VENDOR, "visitor_companies") if row["window_start"] == february]
+    assert len(rows) > 100
+    assert {(row["start_date"], row["end_date"]) for row in rows} == {(february, date(2026, 2, 28))}
 
 
 def _add(sandbox: Sandbox, account: str, day: date, times: list[time]) -> None:
