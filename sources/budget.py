@@ -42,10 +42,10 @@ class Counter(Protocol):
 class Budget:
     """What one secret may ask for.
 
-    `patience` bounds the time that a run waits for its turn, all waits together. `quota` tells, when it is first
-    needed, how many requests are left of a quota that outlasts the run. With `shared`, the limits hold for all budgets
-    of this `kind` in that database, together; what an answer says is left, or how long to wait, is heard by the one
-    that asked.
+    `patience` bounds the time that a run waits for its turn, all its waits together; what several threads wait at once
+    counts once. `quota` tells, when it is first needed, how many requests are left of a quota that outlasts the run.
+    With `shared`, the limits hold for all budgets of this `kind` in that database, together; what an answer says is
+    left, or how long to wait, is heard by the one that asked.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Budget:
         self._held_until = 0.0
         self._left, self._left_until = math.inf, 0.0
         self._patience = patience.total_seconds() if patience is not None else math.inf
-        self._waited = 0.0
+        self._waited, self._waits_until = 0.0, 0.0
         self._quota = quota
         self._quota_left: float | None = None if quota else math.inf
         rates = [Rate(limit.requests, int(limit.per.total_seconds() * 1000 * MARGIN)) for limit in limits]
@@ -76,15 +76,20 @@ class Budget:
         self._counter.close()
 
     @property
+    def told(self) -> float:
+        """Seconds for which the vendor has said that it allows nothing."""
+        with self._lock:
+            until = max(self._held_until, self._left_until if self._left <= 0 else 0.0)
+            return max(until - self._clock.monotonic(), 0.0)
+
+    @property
     def pause(self) -> float:
         """Seconds until one more request may be made, as far as is known now."""
+        told = self.told
         with self._lock:
-            now = self._clock.monotonic()
-            told = self._left_until if self._left <= 0 else 0.0
-            waits = [self._held_until - now, told - now]
-            if not 0 < told <= now:
-                waits.append(self._counted())
-            return max(*waits, 0.0)
+            # what was counted before is of a window of the vendor's that has ended
+            ended = self._left <= 0 and 0 < self._left_until <= self._clock.monotonic()
+            return told if ended else max(told, self._counted())
 
     def _counted(self) -> float:
         """Seconds until the windows have room for one more request; 0 where nobody can tell."""
@@ -104,12 +109,12 @@ class Budget:
         waited = 0.0
         while pause := self.take():
             with self._lock:
-                if self._waited + pause > self._patience:
-                    raise LimitError(
-                        f"the rate limit allows nothing for another {pause:.0f} s, longer than this run may wait",
-                        remedy="run again later, or allow more with --max-wait",
-                    )
-                self._waited += pause
+                now = self._clock.monotonic()
+                until = max(now + pause, self._waits_until)
+                longer = until - max(now, self._waits_until)
+                if self._waited + longer > self._patience:
+                    raise too_long(pause)
+                self._waited, self._waits_until = self._waited + longer, until
             self._clock.sleep(pause)
             waited += pause
         return waited
@@ -175,6 +180,14 @@ class Budget:
                 bucket.leak(tick)
                 self._leak_at = tick + self._longest
         return 0.0
+
+
+def too_long(seconds: float) -> LimitError:
+    """The error of a wait that is longer than the run's patience."""
+    return LimitError(
+        f"the rate limit allows nothing for another {seconds:.0f} s, longer than this run may wait",
+        remedy="run again later, or allow more with --max-wait",
+    )
 
 
 class _Own:

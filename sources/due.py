@@ -37,27 +37,26 @@ class Due:
             return self.asked
         return since(loaded, self.start(account), self.lookback, self.today(account))
 
-    def windows(self, account: Account, loaded: Days | None) -> list[tuple[date, Days]]:
+    def windows(self, account: Account, loaded: Days | None) -> dict[date, Days]:
         """The calendar windows that are due or touched by a backfill, oldest first.
 
-        Each is its first day and the days to ask for: it is cut off at the start of what is loaded and at today.
+        By the first day of each, the days to ask for: it is cut off at the start of what is loaded and at today.
         """
         due = self.days(account, loaded)
-        return self._windows_of(account, loaded, due) if due else []
+        return self._cut(account, loaded, due) if due else {}
 
-    def windows_again(self, account: Account, loaded: Days | None, days: Iterable[date]) -> list[tuple[date, Days]]:
-        """The calendar windows of days that could not be had, but for those that are due anyway."""
-        due = dict(self.windows(account, loaded))
-        again = dict(window for day in days for window in self._windows_of(account, loaded, Days(day, day)))
-        return [(first, again[first]) for first in sorted(again.keys() - due)]
+    def windows_of(self, account: Account, loaded: Days | None, days: Iterable[date]) -> dict[date, Days]:
+        """The calendar windows of some days, in the same form."""
+        cut = (self._cut(account, loaded, Days(day, day)) for day in sorted(days))
+        return {first: window for windows in cut for first, window in windows.items()}
 
-    def _windows_of(self, account: Account, loaded: Days | None, days: Days) -> list[tuple[date, Days]]:
+    def _cut(self, account: Account, loaded: Days | None, days: Days) -> dict[date, Days]:
         start = loaded.first if loaded else self.start(account)
         until = self.today(account)
-        found = []
+        found = {}
         for window in calendar(days, self.unit):
             first = window.first if window.last < start else max(window.first, min(start, days.first))
             last = min(window.last, until)
             if first <= last:
-                found.append((window.first, Days(first, last)))
+                found[window.first] = Days(first, last)
         return found

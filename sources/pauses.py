@@ -5,6 +5,9 @@ from email.utils import parsedate_to_datetime
 
 import requests
 
+# digits of an instant in seconds; one in milliseconds has more
+SECONDS = 11
+
 
 def pause_after(refused: requests.Response, now: datetime, turn: timedelta) -> float:
     """Seconds until the vendor's window turns: as a 429 says, or else with the clock, at the next full `turn`."""
@@ -36,5 +39,5 @@ def _reset(answer: requests.Response, now: datetime) -> float | None:
     if not reset.isdigit():
         return None
     # an instant when it is large, a span otherwise: the vendors do not say which
-    seconds = float(reset)
+    seconds = float(reset) / (1000 if len(reset) > SECONDS else 1)
     return max(seconds - now.timestamp() if seconds > 1e9 else seconds, 0.1)

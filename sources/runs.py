@@ -292,7 +292,7 @@ class Run:
                 except (StoppedError, CancelledError):
                     raise
                 except Exception as error:  # noqa: BLE001 — isolation: one lane never stops the others
-                    self.lanes.fail(task.lane, self._named(error), task.slice)
+                    self.lanes.fail(task.lane, self.named(error), task.slice)
                     batch = None
                 if batch is not None:
                     batch = {name: self._pii.clean(out.tables[name], rows) for name, rows in batch.items()}
@@ -369,11 +369,11 @@ class Run:
             name = position_of(stream.name, part)
             loaded = positions.loaded(account.id, name)
             lane.widen(self.due.days(account, loaded))
-            for window, days in self.due.windows(account, loaded):
-                planned.append(_Task(lane, Slice(account, days, window, part), moves))
+            due = self.due.windows(account, loaded)
             retried = positions.incomplete(account.id, name) if moves else []
-            for window, days in self.due.windows_again(account, loaded, retried):
-                planned.append(_Task(lane, Slice(account, days, window, part), moves_position=False))
+            again = self.due.windows_of(account, loaded, retried)
+            for window, days in (due | {first: again[first] for first in again.keys() - due}).items():
+                planned.append(_Task(lane, Slice(account, days, window, part), moves and window in due))
         if not planned:
             self.lanes.close(lane)
         yield from planned
@@ -425,7 +425,7 @@ class Run:
         lane.incomplete[day] = str(error)
         log.warning("%s", error)
 
-    def _named(self, error: Exception) -> SourceError:
+    def named(self, error: Exception) -> SourceError:
         """A mistake of ours is one lane's failure too; its traceback is for whoever reads the log at debug level."""
         if isinstance(error, SourceError):
             return error

@@ -21,7 +21,7 @@ import tenacity
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 
-from .budget import Budget
+from .budget import Budget, too_long
 from .clock import Clock
 from .computing import TURN
 from .errors import (
@@ -227,7 +227,7 @@ class Session:
         A relative URL is one of the API's. The key goes along to our own host only. Raises TerminalError for a URL that
         is not http(s), or that points into a private network while the API itself is not in one.
         """
-        url = urljoin(f"{self.base_url}/", url)
+        url, limited = urljoin(f"{self.base_url}/", url), 0.0
         for _ in range(REDIRECTS):
             check_target(url, self.base_url)
             self._count(meter)
@@ -249,7 +249,7 @@ class Session:
                         url = urljoin(url, response.headers["Location"])
                         continue
                     if response.status_code == 429:
-                        self.budget.hold(self._pause(response))
+                        limited = self._hold("the download", self._pause(response), limited)
                         continue
                     self._raise_for_status(response, urlsplit(url).path)
                     with target.open("wb") as file:
@@ -262,7 +262,9 @@ class Session:
         raise TransientError(f"the download was put off {REDIRECTS} times, by redirects or the rate limit")
 
     def _count(self, meter: Meter) -> None:
-        """Take one request from the budget."""
+        """Take one request from the budget. Raises LimitError where the vendor says that its turn is too far off."""
+        if (pause := self.budget.told) > self._max_wait:
+            raise too_long(pause)
         waited = self.budget.acquire()
         for each in (meter, self.total):
             each.add(requests=1, seconds_waited=waited)
@@ -302,15 +304,19 @@ class Session:
             self.total.add(retries=1)
             if form is not None:
                 raise NotNowError(f"{path} answered 429", pause)
-            limited += pause
-            if limited > self._max_wait:
-                raise LimitError(
-                    f"{path} is over the vendor's rate limit for another {pause:.0f} s, longer than this run may wait",
-                    remedy="run again later, or allow more with --max-wait",
-                )
-            log.info("%s answered 429; nothing is asked for %.1f s", path, pause)
-            self.budget.hold(pause)
+            limited = self._hold(path, pause, limited)
         raise AssertionError("unreachable")
+
+    def _hold(self, path: str, pause: float, before: float) -> float:
+        """Have nothing be asked for `pause` seconds; returns them with those `before`, or raises LimitError."""
+        if before + pause > self._max_wait:
+            raise LimitError(
+                f"{path} is over the vendor's rate limit for another {pause:.0f} s, longer than this run may wait",
+                remedy="run again later, or allow more with --max-wait",
+            )
+        log.info("%s answered 429; nothing is asked for %.1f s", path, pause)
+        self.budget.hold(pause)
+        return before + pause
 
     def _follow(
         self,

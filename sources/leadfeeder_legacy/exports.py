@@ -23,7 +23,7 @@ from urllib.parse import quote
 
 from ..budget import Budget
 from ..clock import Clock, StoppedError
-from ..errors import AccessError, AnswerError, NotEntitledError, RequestError, SourceError, TransientError
+from ..errors import AccessError, AnswerError, LimitError, NotEntitledError, RequestError, SourceError, TransientError
 from ..lanes import Lane
 from ..ledger import Ledger
 from ..positions import Positions
@@ -78,6 +78,10 @@ class ExportRequest:
     row_count: int | None = None
     error: str | None = None
 
+    @property
+    def days(self) -> Days:
+        return Days(self.start_date, self.end_date)
+
 
 @dataclass(frozen=True)
 class Policy:
@@ -93,7 +97,10 @@ class Policy:
 
 @dataclass
 class _Job:
-    """One window of one feed on its way; `crowded` is a day that the leads list does not show whole."""
+    """One window of one feed on its way; `crowded` is a day that the leads list does not show whole.
+
+    `since` is the instant of the monotonic clock from which on this run has waited for the vendor.
+    """
 
     lane: Lane
     account: Account
@@ -104,6 +111,7 @@ class _Job:
     crowded: bool = False
     request: ExportRequest | None = None
     attempts: int = 0
+    since: float | None = None
     due: float = 0.0
     pause: float = FIRST_WAIT
     downloads: int = 0
@@ -113,6 +121,10 @@ class _Job:
     @property
     def place(self) -> str:
         return f"feed {self.feed}, {self.days}"
+
+    @property
+    def is_pending(self) -> bool:
+        return self.request is not None and self.request.status == Status.PENDING
 
 
 class Exports:
@@ -137,7 +149,8 @@ class Exports:
         self._collected: list[_Job] = []
         self._in_order: defaultdict[tuple[str, str], deque[_Job]] = defaultdict(deque)
         self._tried: set[tuple[str, date]] = set()
-        self._since = 0.0
+        # the days of reports that are loaded, by account, feed and window
+        self._reported: defaultdict[tuple[str, str, date], list[Days]] = defaultdict(list)
 
     @property
     def left(self) -> bool:
@@ -147,7 +160,6 @@ class Exports:
     async def reports(self, run: Run, stream: Stream, positions: Positions) -> AsyncIterator[Any]:
         """Yield finished reports as rows, oldest window first where several are ready; see the module's head."""
         if self._jobs is None:
-            self._since = self._clock.monotonic()
             self._jobs = [job async for job in self._plan(run, stream, positions)]
         else:
             self._jobs += self._crowded(run, stream, positions)
@@ -155,6 +167,10 @@ class Exports:
         while jobs and not run.spent:
             job = min(jobs[:UNDER_WAY], key=lambda each: each.due)
             if job.lane.stopped:
+                jobs.remove(job)
+                continue
+            if self._is_superseded(job):
+                await self._finish(job.request, Status.GIVEN_UP, "a later report of its window is loaded")
                 jobs.remove(job)
                 continue
             pause = job.due - self._clock.monotonic()
@@ -167,8 +183,10 @@ class Exports:
                 continue
             try:
                 await self._step(job)
-            except SourceError as error:
-                self._fail(run, job, error)
+            except Exception as error:  # isolation: one window never stops the others
+                if isinstance(error, StoppedError) or self._clock.stopped:
+                    raise
+                self._fail(run, job, run.named(error))
                 jobs.remove(job)
                 continue
             if job.report is not None:
@@ -178,13 +196,12 @@ class Exports:
                     yield run.item(stream, table, rows)
                 job.report = None
                 self._collected.append(job)
-            elif job.request is not None and job.request.status == Status.PENDING:
-                if not self._policy.wait:
-                    job.lane.pending += 1
-                    jobs.remove(job)
-                elif self._clock.monotonic() - self._since >= self._policy.max_wait.total_seconds():
-                    self._fail(run, job, _still_pending(job, self._policy.max_wait))
-                    jobs.remove(job)
+            elif job.is_pending and not self._policy.wait:
+                job.lane.pending += 1
+                jobs.remove(job)
+            elif self._is_over(job):
+                self._fail(run, job, _too_long(job, self._policy.max_wait))
+                jobs.remove(job)
         run.lanes.close_all(stream, still_busy={id(job.lane) for job in jobs})
 
     def committed(self) -> None:
@@ -197,7 +214,12 @@ class Exports:
     async def _plan(self, run: Run, stream: Stream, positions: Positions) -> AsyncIterator[_Job]:
         """The windows that are due: since each feed's own position, or touched by a backfill; and crowded days."""
         rows = await self._call(self._ledger.rows, tables.EXPORT_REQUESTS)
-        waiting = {_place(r): r for r in (ExportRequest(**row) for row in rows) if r.finished_at is None}
+        requests = [ExportRequest(**row) for row in rows]
+        waiting = {_place(request): request for request in requests if request.finished_at is None}
+        for request in requests:
+            if request.finished_at is not None and request.status == Status.PROCESSED:
+                window = calendar(request.days, self._policy.window)[0].first
+                self._reported[request.account_id, request.custom_feed_id, window].append(request.days)
         for account in run.accounts if self._policy.feeds != () else ():
             lane = run.lanes.open(stream, account)
             try:
@@ -218,22 +240,39 @@ class Exports:
             # asked for by an earlier run, for days that have gone on since: what is ready is still worth having
             for place, request in waiting.items():
                 mine = run.account(request.account_id)
-                if mine is not None and place not in self._crowded_places(run, positions):
-                    yield self._resumed(run.lanes.open(stream, mine), mine, request)
+                if mine is None or place in self._crowded_places(run, positions):
+                    continue
+                lane = run.lanes.open(stream, mine)
+                if resumed := self._resumed(run, lane, mine, request, positions):
+                    yield resumed
+                else:
+                    await self._finish(request, Status.GIVEN_UP, "its days are not asked for any more")
         for job in self._crowded(run, stream, positions):
             job.request = waiting.get(_place(job))
+            job.attempts = job.request.attempts if job.request else 0
             yield job
 
-    def _resumed(self, lane: Lane, account: Account, request: ExportRequest) -> _Job:
-        days = Days(request.start_date, request.end_date)
-        first = calendar(days, self._policy.window)[0].first
-        return _Job(lane, account, request.custom_feed_id, first, days, request=request, attempts=request.attempts)
+    def _resumed(
+        self, run: Run, lane: Lane, account: Account, request: ExportRequest, positions: Positions
+    ) -> _Job | None:
+        """An earlier run's request, unless it is of less than a window: of a day that was crowded then, say."""
+        feed = request.custom_feed_id
+        loaded = positions.loaded(account.id, position_of(lane.stream, feed))
+        for window, days in run.due.windows_of(account, loaded, [request.end_date]).items():
+            if request.start_date <= days.first:
+                return _Job(lane, account, feed, window, request.days, request=request, attempts=request.attempts)
+        return None
+
+    def _is_superseded(self, job: _Job) -> bool:
+        """Whether a report of its window that reaches further is loaded: this one would take its place."""
+        known = self._reported[job.account.id, job.feed, job.window_start] if job.request and not job.crowded else []
+        return any(days.first <= job.days.first and job.days.last < days.last for days in known)
 
     def _windows(self, run: Run, lane: Lane, account: Account, feed: str, positions: Positions) -> Iterator[_Job]:
         moves = run.asked.days is None
         loaded = positions.loaded(account.id, position_of(lane.stream, feed))
         lane.widen(run.due.days(account, loaded))
-        for window, days in run.due.windows(account, loaded):
+        for window, days in run.due.windows(account, loaded).items():
             yield _Job(lane, account, feed, window, days, moves_position=moves)
 
     def _crowded(self, run: Run, stream: Stream, positions: Positions) -> list[_Job]:
@@ -254,6 +293,10 @@ class Exports:
             for day in positions.incomplete(account.id, "leads")
         }
 
+    def _is_over(self, job: _Job) -> bool:
+        """Whether this run has waited for the vendor as long as it may; the turn of a first request is not waiting."""
+        return job.since is not None and self._clock.monotonic() - job.since >= self._policy.max_wait.total_seconds()
+
     async def _step(self, job: _Job) -> None:
         """The one step that is due: submit, or poll and, where the report is ready, download."""
         if job.request is None:
@@ -268,6 +311,8 @@ class Exports:
         if pause := self._budget.take():
             job.due = self._clock.monotonic() + pause
             return
+        if job.since is None:
+            job.since = self._clock.monotonic()
         job.attempts += 1
         sent = self._clock.now()
         form = {
@@ -308,7 +353,8 @@ class Exports:
             await self._call(self._ledger.remove, tables.EXPORT_REQUESTS, asdict(draft))
             raise
         try:
-            request = _answered(replace(draft, finished_at=None, error=None), document)
+            taken = _answered(replace(draft, finished_at=None, error=None), document)
+            request = replace(taken, id=str(document["data"]["id"]))
         except AnswerError as error:
             await self._record(replace(draft, error=error.message))
             raise
@@ -319,9 +365,11 @@ class Exports:
 
     async def _poll(self, job: _Job) -> None:
         assert job.request is not None
+        if job.since is None:
+            job.since = self._clock.monotonic()
         age = self._clock.now() - job.request.submitted_at
         if age > self._policy.max_age:
-            await self._finish(job, Status.GIVEN_UP, f"given up after {age}")
+            await self._finish(job.request, Status.GIVEN_UP, f"given up after {age}")
             raise TransientError(
                 f"{job.place}: export request {job.request.id} is older than export_max_age ({age})",
                 remedy="the next run asks again; allow more with export_max_age",
@@ -331,11 +379,11 @@ class Exports:
                 self._session.get, f"{PATH}/{quote(job.request.id, safe='')}", meter=job.lane.meter, check=_check
             )
         except (AccessError, RequestError) as error:
-            await self._finish(job, Status.GIVEN_UP, error.message)
+            await self._finish(job.request, Status.GIVEN_UP, error.message)
             raise
         job.request = _answered(job.request, document)
         if job.request.status == Status.FAILED:
-            await self._finish(job, Status.FAILED, "the vendor could not make the report")
+            await self._finish(job.request, Status.FAILED, "the vendor could not make the report")
             job.request = None
             self._later(job)
         elif job.request.status == Status.PROCESSED:
@@ -357,10 +405,13 @@ class Exports:
             report.discard()
             if job.downloads > 1:
                 # a fresh URL was refused as well: the report is gone
-                await self._finish(job, Status.GIVEN_UP, error.message)
+                await self._finish(job.request, Status.GIVEN_UP, error.message)
                 job.request, job.downloads = None, 0
             job.due = self._clock.monotonic()
             return
+        except LimitError:
+            report.discard()
+            raise
         except TransientError as error:
             report.discard()
             if job.downloads >= DOWNLOADS:
@@ -380,7 +431,9 @@ class Exports:
         if job.crowded:
             positions.mark_complete(job.account.id, "leads", job.days)
             run.lanes.read_otherwise(job.account.id, "leads", job.days.first, "by an export request")
-        elif job.moves_position:
+            return
+        self._reported[job.account.id, job.feed, job.window_start].append(job.days)
+        if job.moves_position:
             # reports come in any order, but a position never moves past a window that has not come
             job.is_loaded = True
             windows = self._in_order[job.account.id, job.feed]
@@ -397,9 +450,9 @@ class Exports:
         job.due = self._clock.monotonic() + job.pause * random.uniform(0.8, 1.2)  # noqa: S311 — spreads polls
         job.pause = min(job.pause * GROWTH, LONGEST_WAIT)
 
-    async def _finish(self, job: _Job, status: Status, error: str) -> None:
-        assert job.request is not None
-        await self._record(replace(job.request, status=status, error=error, finished_at=self._clock.now()))
+    async def _finish(self, request: ExportRequest | None, status: Status, error: str) -> None:
+        assert request is not None
+        await self._record(replace(request, status=status, error=error, finished_at=self._clock.now()))
 
     async def _record(self, request: ExportRequest) -> None:
         await self._call(self._write, request)
@@ -412,10 +465,15 @@ class Exports:
         return await asyncio.get_running_loop().run_in_executor(self._session.pool, lambda: do(*arguments, **named))
 
 
-def _still_pending(job: _Job, max_wait: timedelta) -> TransientError:
+def _too_long(job: _Job, max_wait: timedelta) -> TransientError:
+    if job.is_pending:
+        return TransientError(
+            f"{job.place}: the export request is still pending after {max_wait}",
+            remedy="the next run collects it; wait longer with --max-wait",
+        )
     return TransientError(
-        f"{job.place}: the export request is still pending after {max_wait}",
-        remedy="the next run collects it; wait longer with --max-wait",
+        f"{job.place}: no report could be had within {max_wait}",
+        remedy="run again later, or allow more with --max-wait",
     )
 
 
@@ -442,9 +500,12 @@ def _answered(request: ExportRequest, document: Any) -> ExportRequest:
     status = str(attributes["status"])
     if status not in (Status.PENDING, Status.PROCESSED, Status.FAILED):
         raise AnswerError(f"export request {document['data']['id']} has a status that is not documented: {status!r}")
-    return replace(
-        request,
-        id=str(document["data"]["id"]),
-        status=status,
-        created_at=parse_instant(str(created)) if created else request.created_at,
-    )
+    return replace(request, status=status, created_at=_instant(created) or request.created_at)
+
+
+def _instant(text: object) -> datetime | None:
+    """When the vendor took a request: nothing depends on it, so that it may be missing or unreadable."""
+    try:
+        return parse_instant(str(text)) if text else None
+    except ValueError:
+        return None

@@ -12,6 +12,7 @@ from pipelines.sync import Summary, sync
 from pipelines.warehouse import Warehouse
 from sandbox import Sandbox, World
 from sources import urls
+from sources.leadfeeder_legacy.report import Report
 from sources.streams import Asked
 from sources.windows import Days
 from tests.conftest import FakeClock, on_duckdb
@@ -30,11 +31,10 @@ Run = Callable[..., Summary]
 def run(warehouse: Warehouse, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.setenv("SOURCES__LEADFEEDER_LEGACY__START_DATE", START.isoformat())
 
-    def start(expect: int = 0, wait: bool = True, **asked: Any) -> Summary:
+    def start(expect: int = 0, wait: bool = True, max_wait: timedelta = timedelta(hours=1), **asked: Any) -> Summary:
         asked.setdefault("streams", frozenset({"feed_leads"}))
-        summary = sync(
-            Warehouse(warehouse.name, clock=clock), vendors=[VENDOR], asked=Asked(**asked), clock=clock, wait=wait
-        )
+        house = Warehouse(warehouse.name, clock=clock)
+        summary = sync(house, vendors=[VENDOR], asked=Asked(**asked), clock=clock, wait=wait, max_wait=max_wait)
         assert summary.exit_code == expect, summary.as_dict()
         return summary
 
@@ -258,24 +258,93 @@ def test_too_old_requests_are_given_up(
 
 
 @on_duckdb
-def test_a_run_does_not_wait_longer_than_it_may(
-    warehouse: Warehouse, sandbox: Sandbox, run: Run, clock: FakeClock
-) -> None:
+def test_a_run_does_not_wait_longer_than_it_may(warehouse: Warehouse, sandbox: Sandbox, run: Run) -> None:
     sandbox.leadfeeder_legacy.options.exports.never_ready = True
-    house = Warehouse(warehouse.name, clock=clock)
-    summary = sync(
-        house,
-        vendors=[VENDOR],
-        asked=Asked(streams=frozenset({"feed_leads"})),
-        clock=clock,
-        max_wait=timedelta(minutes=3),
-    )
-    assert summary.exit_code == 1
+    summary = run(expect=1, max_wait=timedelta(minutes=3))
     assert all("wait longer with --max-wait" in str(s.error) for v in summary.vendors for s in v.streams)
     sandbox.leadfeeder_legacy.options.exports.never_ready = False
     run()
     assert posts(sandbox) == 4
     assert_equal(warehouse, sandbox)
+
+
+@on_duckdb
+def test_waiting_for_our_own_turn_is_not_waiting_for_the_vendor(
+    warehouse: Warehouse, sandbox: Sandbox, clock: FakeClock, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOURCES__LEADFEEDER_LEGACY__EXPORT_REQUESTS_PER_MINUTE", "1")
+    began = clock.now()
+    run(max_wait=timedelta(minutes=2))
+    assert clock.now() - began > timedelta(minutes=3)
+    assert_equal(warehouse, sandbox)
+
+
+@on_duckdb
+def test_a_vendor_that_takes_no_request_is_not_asked_for_ever(
+    warehouse: Warehouse, sandbox: Sandbox, clock: FakeClock, run: Run
+) -> None:
+    sandbox.faults.add("status", status=429, retry_after=60, path="*/export-requests", method="POST", times=None)
+    began = clock.now()
+    summary = run(expect=1, max_wait=timedelta(minutes=10))
+    assert all("no report could be had within 0:10:00" in str(s.error) for v in summary.vendors for s in v.streams)
+    assert clock.now() - began < timedelta(minutes=15)
+    assert warehouse.query(f"SELECT * FROM {VENDOR}.export_requests") == []
+
+
+@on_duckdb
+def test_a_mistake_of_ours_is_one_windows_failure(
+    warehouse: Warehouse, sandbox: Sandbox, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mistakes = [KeyError("nobody thought of that")]
+    read = Report.read
+
+    def read_or_fail(report: Report) -> int:
+        while mistakes:
+            raise mistakes.pop()
+        return read(report)
+
+    monkeypatch.setattr(Report, "read", read_or_fail)
+    errors = [s.error for v in run(expect=1).vendors for s in v.streams if s.error]
+    assert len(errors) == 1
+    assert "unexpected KeyError" in errors[0]
+    assert len({(row["account_id"], row["window_start"]) for row in rows_of(warehouse, VENDOR, "feed_leads")}) == 3
+    run()
+    assert_equal(warehouse, sandbox)
+
+
+@on_duckdb
+def test_when_it_was_taken_may_be_unreadable(warehouse: Warehouse, sandbox: Sandbox, run: Run) -> None:
+    # nor is the id that an answer names another one's: ours is the one that was asked for
+    body = {"data": {"id": "1", "attributes": {"status": "pending", "created_at": "a while ago"}}}
+    sandbox.faults.add("wrong_shape", path="*/export-requests/*", method="GET", times=1, body=body)
+    run(accounts=frozenset({"6001"}), days=Days(TODAY, TODAY))
+    assert posts(sandbox) == 1
+    assert len(rows_of(warehouse, VENDOR, "feed_leads")) > 0
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "why"),
+    [
+        # yesterday's request for what today's has brought already
+        ("2026-03-01", "2026-03-17", "a later report of its window is loaded"),
+        # for a day that the leads list did not show whole, and now does
+        ("2026-03-10", "2026-03-10", "its days are not asked for any more"),
+    ],
+)
+@on_duckdb
+def test_a_request_whose_days_are_there_takes_nothings_place(
+    warehouse: Warehouse, sandbox: Sandbox, run: Run, start: str, end: str, why: str
+) -> None:
+    run()
+    earlier = "status = 'pending', finished_at = NULL, id = id || '-earlier', start_date = %s, end_date = %s"
+    with warehouse.open() as client:
+        client.execute_sql(f"CREATE TABLE kept AS SELECT * FROM {VENDOR}.export_requests WHERE end_date = %s", TODAY)
+        client.execute_sql(f"UPDATE kept SET {earlier}", start, end)
+        client.execute_sql(f"INSERT INTO {VENDOR}.export_requests SELECT * FROM kept")
+    run()
+    assert_equal(warehouse, sandbox)
+    ended = f"SELECT status, error, finished_at IS NULL FROM {VENDOR}.export_requests WHERE id LIKE '%%-earlier'"
+    assert warehouse.query(ended) == [("given_up", why, False)] * 2
 
 
 @on_duckdb

@@ -122,6 +122,23 @@ def test_hold_makes_every_thread_wait() -> None:
         assert min(pool.map(ask, range(12))) >= until
 
 
+def test_what_several_threads_wait_at_once_takes_patience_once() -> None:
+    together = threading.Barrier(6, timeout=10)
+
+    class Clock(FakeClock):
+        def sleep(self, seconds: float) -> None:
+            together.wait()
+            super().sleep(seconds)
+
+    budget = Budget(Limit(100, MINUTE), clock=Clock(), patience=timedelta(seconds=40))
+    budget.hold(30)
+    with ThreadPoolExecutor(6) as pool:
+        assert len(list(pool.map(lambda _: budget.acquire(), range(6)))) == 6
+    budget.hold(11)
+    with pytest.raises(LimitError):
+        budget.acquire()
+
+
 def test_a_shorter_hold_does_not_end_a_longer_one() -> None:
     clock = FakeClock()
     budget = Budget(Limit(100, MINUTE), clock=clock)

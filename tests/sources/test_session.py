@@ -281,6 +281,7 @@ class TestLimits:
             pytest.param({"Retry-After": "Wed, 18 Mar 2026 15:30:30 -0000"}, 10, id="date without a zone"),
             pytest.param({"Retry-After": "Wed, 18 Mar 2026 15:00:00 GMT"}, 0.1, id="date that is over"),
             pytest.param({"X-RateLimit-Reset": str(int(NOW.timestamp()) + 33)}, 33, id="reset at an instant"),
+            pytest.param({"X-RateLimit-Reset": f"{int(NOW.timestamp()) + 33}000"}, 33, id="reset in milliseconds"),
             pytest.param({"X-RateLimit-Reset": "12"}, 12, id="reset in seconds"),
             pytest.param({"Retry-After": "3", "X-RateLimit-Reset": "12"}, 3, id="both"),
             pytest.param({"Retry-After": "soon", "X-RateLimit-Reset": "12"}, 12, id="one is no number"),
@@ -315,6 +316,19 @@ class TestLimits:
         ask(session)
         assert sum(clock.slept) == pytest.approx(seconds, abs=0.01)
 
+    def test_nothing_left_for_longer_than_the_run_may_wait(
+        self, server: Server, connect: Open, clock: FakeClock
+    ) -> None:
+        server.answers = [
+            Answer(200, GOOD.body, {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "86400"}),
+            GOOD,
+        ]
+        session = connect(server.url, max_wait=timedelta(minutes=10))
+        ask(session)
+        with pytest.raises(LimitError, match="another 86400 s"):
+            ask(session)
+        assert (len(server.seen), clock.slept) == (1, [])
+
     def test_a_limit_of_seconds_turns_with_the_second(self, server: Server, connect: Open, clock: FakeClock) -> None:
         clock.move(timedelta(seconds=0.25))
         server.answers = [Answer(429), GOOD]
@@ -339,6 +353,14 @@ class TestLimits:
             ask(connect(server.url, max_wait=timedelta(minutes=10)))
         assert len(server.seen) == 1
         assert clock.slept == []
+
+    def test_a_download_that_is_put_off_for_longer(
+        self, server: Server, connect: Open, clock: FakeClock, tmp_path: Path
+    ) -> None:
+        server.answers = [Answer(429, headers={"Retry-After": "400"})]
+        with pytest.raises(LimitError, match="--max-wait"):
+            connect(server.url, max_wait=timedelta(minutes=10)).download("r", tmp_path / "report", meter=Meter())
+        assert sum(clock.slept) == pytest.approx(400, abs=0.1)
 
     def test_many_short_waits_add_up(self, server: Server, connect: Open, clock: FakeClock) -> None:
         server.answers = [Answer(429, headers={"Retry-After": "100"})]
