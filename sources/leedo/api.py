@@ -31,11 +31,15 @@ Item = dict[str, Any]
 
 @dataclass(frozen=True)
 class Page:
-    """One page of a list: its rows, how many there are in all, how many a page has; None where it is not said."""
+    """One page of a list: its rows, how many there are in all, how many a page has; None where it is not said.
+
+    `refused` is whether the vendor has no such page, rather than an empty one.
+    """
 
     items: list[Item]
     total: int | None
     size: int | None
+    refused: bool = False
 
     @property
     def ids(self) -> list[str]:
@@ -75,7 +79,7 @@ class Api:
             document = self.session.get(f"/{name}", params, meter=meter, check=_check_list)
         except (AccessError, RequestError) as error:
             if number > 1 and error.status not in REFUSED:
-                return Page([], None, None)
+                return Page([], None, None, refused=True)
             if isinstance(error, RequestError):
                 error.remedy = "check sources.leedo.per_page, page_parameter and per_page_parameter"
             elif error.status == 404:

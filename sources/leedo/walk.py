@@ -47,7 +47,7 @@ class Walk:
         self._total: int | None = None
         self._seen: set[str] = set()
         self._unsaved: set[str] = set()
-        self._resumed = self._fell = self._ended = self._is_part = self._repeats = False
+        self._resumed = self._fell = self._ended = self._is_part = self._repeats = self._refused = False
         self._previous: list[str] = []
         self._newest_first = _Order()
 
@@ -87,7 +87,10 @@ class Walk:
                         complaint,
                         remedy="check sources.leedo.page_parameter" if repeats else "run again later",
                     )
-                self.known.missing(self._seen, self._clock.now())
+                if self._is_certain:
+                    self.known.missing(self._seen, self._clock.now())
+                else:
+                    lane.notes.append(f"page {self._page - 1} may not be the last: no row is taken for deleted")
             self._done = True
             return True
         return False
@@ -156,6 +159,7 @@ class Walk:
                 self._size = min(self._size, len(ids))
         self._newest_first.note([item.get("created_at") for item in page.items])
         self._repeats = bool(ids) and ids == self._previous
+        self._refused = page.refused
         self._previous = ids
         self._ended = not ids or self._repeats or len(ids) < self._size or (self._total is None and not fresh)
         if self._incremental and self._whole_before and meets_known and self._newest_first:
@@ -189,6 +193,14 @@ class Walk:
         # what is gone since an earlier run has been seen all the same
         enough = len(self._seen) >= self._total if self._resumed else len(self._seen) == self._total
         return enough and not self._fell
+
+    @property
+    def _is_certain(self) -> bool:
+        """Whether nothing follows: so the vendor's count says, or a page that was not full.
+
+        Without either, a second page that repeats the first or is refused may mean that it was not asked for rightly.
+        """
+        return self._total is not None or self._page > 3 or not (self._repeats or self._refused)
 
     @property
     def _complaint(self) -> str:

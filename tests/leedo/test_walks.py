@@ -180,6 +180,38 @@ def test_where_a_list_ends(
     assert len(known.rows) == lane.rows == sum(sizes)
 
 
+@pytest.mark.parametrize(
+    ("total", "second", "deleted"),
+    [
+        (None, "the first again", False),
+        (None, "refused", False),
+        (None, "empty", True),
+        (None, "others, then refused", True),
+        (3, "refused", True),
+    ],
+)
+def test_a_list_whose_end_is_a_guess_deletes_nothing(
+    clock: FakeClock, total: int | None, second: str, deleted: bool
+) -> None:
+    refused = Page([], None, None, refused=True)
+    first, others = (Page([{"id": number} for number in range(at, at + 3)], total, 3) for at in (0, 3))
+    pages = {
+        "the first again": [first, first],
+        "refused": [first, refused],
+        "empty": [first, Page([], total, 3)],
+        "others, then refused": [first, others, refused],
+    }[second]
+    earlier = Known(CAMPAIGNS, [], Pii())
+    earlier.listed([{"id": 77}], clock.now())
+    known = Known(CAMPAIGNS, earlier.rows.values(), Pii())
+    walk = Walk("campaigns", known, lambda number, _: pages[number - 1], clock, incremental=False)
+    run, lane = SimpleNamespace(spent=False), Lane("campaigns", None, clock.now())
+    with ThreadPoolExecutor(1) as pool:
+        assert walk.read(run, lane, pool, 1)  # type: ignore[arg-type]
+    assert (known.rows["77"]["deleted_at"] is not None) == deleted
+    assert lane.notes == ([] if deleted else ["page 2 may not be the last: no row is taken for deleted"])
+
+
 @duckdb_only
 def test_another_page_size_begins_anew(
     warehouse: Warehouse, sandbox: Sandbox, run: Run, clock: FakeClock, setting: Setting
