@@ -5,7 +5,7 @@ from datetime import date
 
 from sources.errors import SettingError
 from sources.streams import Asked
-from sources.windows import Days, parse_day
+from sources.windows import ONE_DAY, Days, parse_day
 
 
 def asked(
@@ -27,6 +27,9 @@ def days(first: str | None, last: str | None, today: date) -> Days | None:
         raise SettingError("--to is given without --from", remedy="give the first day with --from YYYY-MM-DD")
     start = day("--from", first)
     end = day("--to", last) if last is not None else today
+    if start > today + ONE_DAY:
+        # where it is tomorrow already, that day has begun
+        raise SettingError(f"--from {start} lies in the future", remedy="give a day that has begun")
     if end < start:
         raise SettingError(f"--from {start} lies after --to {end}", remedy="give the earlier day first")
     return Days(start, end)

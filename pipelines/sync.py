@@ -30,6 +30,7 @@ from sources.positions import Positions
 from sources.runs import Run
 from sources.streams import Asked
 
+from .destination import first_line
 from .environment import give_back_memory
 from .ledger import WarehouseLedger, record, record_incomplete
 from .packages import begin_again, put_away
@@ -154,7 +155,7 @@ def pick(names: Sequence[str]) -> list[Vendor]:
     for name in names:
         if name not in VENDORS:
             raise SettingError(f"there is no vendor {name!r}", remedy=f"choose among {', '.join(VENDORS)}")
-    return [VENDORS[name] for name in names or VENDORS]
+    return [VENDORS[name] for name in dict.fromkeys(names or VENDORS)]
 
 
 def _open_runs(
@@ -162,32 +163,31 @@ def _open_runs(
 ) -> list[tuple[Vendor, Run]]:
     """A run for each vendor that has a secret; raises SettingError where none has, or a name or setting is wrong."""
     chosen = pick(names)
+    if unknown := {name for name in asked.streams or () if not any(vendor.stream_of(name) for vendor in chosen)}:
+        known = sorted({stream.name for vendor in chosen for stream in vendor.package.STREAMS})
+        raise SettingError(
+            f"there is no stream {', '.join(sorted(unknown))}", remedy=f"choose among {', '.join(known)}"
+        )
     opened: list[tuple[Vendor, Run]] = []
-    unknown = set(asked.streams or ())
     for vendor in chosen:
+        mine = asked
+        if asked.streams is not None:
+            streams = frozenset(stream for name in asked.streams if (stream := vendor.stream_of(name)))
+            if not streams:
+                continue
+            mine = Asked(asked.days, streams, asked.accounts)
         settings = vendor.package.settings()
         if not getattr(settings, vendor.secret):
             summary.off[vendor.name] = vendor.secret_setting
             log.info("%s is off: set %s to turn it on", vendor.name, vendor.secret_setting)
             continue
-        mine = asked
-        if asked.streams is not None:
-            own = {name: vendor.stream_of(name) for name in asked.streams}
-            unknown -= {name for name, stream in own.items() if stream}
-            streams = frozenset(stream for stream in own.values() if stream)
-            if not streams:
-                continue
-            mine = Asked(asked.days, streams, asked.accounts)
         opened.append((vendor, open_run(vendor, settings, mine)))
-    if len(summary.off) == len(chosen):
+    if not opened:
+        what = f"no vendor of {', '.join(sorted(asked.streams))}" if asked.streams else "no vendor"
+        off = list(summary.off.values())
         raise SettingError(
-            f"no vendor is configured: {', '.join(summary.off.values())} {'is' if len(chosen) == 1 else 'are'} not set",
+            f"{what} is configured: {', '.join(off)} {'is' if len(off) == 1 else 'are'} not set",
             remedy="set at least one, in .dlt/secrets.toml or the environment",
-        )
-    if unknown:
-        known = sorted({stream.name for vendor in chosen for stream in vendor.package.STREAMS})
-        raise SettingError(
-            f"there is no stream {', '.join(sorted(unknown))}", remedy=f"choose among {', '.join(known)}"
         )
     return opened
 
@@ -273,8 +273,12 @@ class _Sync:
             for lane in self._run.lanes:
                 if lane.finished_at is None:
                     lane.status, lane.finished_at = "interrupted", self._clock.now()
-            self._record(pipeline)
-            self._warehouse.publish(OPS)
+            try:
+                self._record(pipeline)
+                self._warehouse.publish(OPS)
+            except Exception as error:  # noqa: BLE001 — what ended the run is what is told
+                reason = self._run.session.redact(first_line(error))
+                log.warning("%s: how far it came could not be written down: %s", self._vendor.name, reason)
             raise
 
     def _settle(self) -> None:
@@ -398,7 +402,7 @@ def _result(lane: Lane) -> StreamResult:
         stream=lane.stream,
         started_at=lane.started_at,
         finished_at=lane.finished_at,
-        status="incomplete" if lane.incomplete and lane.status == "ok" else lane.status,
+        status="incomplete" if lane.incomplete and lane.status in ("ok", "skipped") else lane.status,
         window_start=lane.window.first.isoformat() if lane.window else None,
         window_end=lane.window.last.isoformat() if lane.window else None,
         rows=lane.rows,

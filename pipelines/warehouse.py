@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 OPS = "ops"
+# PostgreSQL's codes: a schema, a table or an index of that name, and its row in the catalogue
+THERE_ALREADY = ("42P06", "42P07", "23505")
 # megabytes; DuckDB spills to disk beyond them, and is given more where it cannot
 MEMORY, MOST_MEMORY = 64, 2048
 # a commit that fails for want of memory is called a TransactionContext Error
@@ -304,10 +306,8 @@ class Warehouse:
             try:
                 with client.execute_query(sql, *arguments) as cursor:
                     return list(cursor.fetchall())
-            except DatabaseException as error:
-                if "does not exist" in str(error):
-                    return []
-                raise
+            except DatabaseUndefinedRelation:
+                return []
 
     def records(self, sql: str, *arguments: object) -> list[dict[str, Any]]:
         """The rows of a query by the names of their columns; an empty list where its tables do not exist yet."""
@@ -316,10 +316,8 @@ class Warehouse:
                 with client.execute_query(sql, *arguments) as cursor:
                     names = [column[0] for column in cursor.description]
                     return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-            except DatabaseException as error:
-                if "does not exist" in str(error):
-                    return []
-                raise
+            except DatabaseUndefinedRelation:
+                return []
 
     def index(self, vendor: str, tables: Iterable[Table]) -> None:
         """Index what merges look up, where the destination does not find it by itself."""
@@ -394,5 +392,6 @@ def make(client: SqlClientBase[Any], statement: str) -> None:
     try:
         client.execute_sql(statement)
     except DatabaseException as error:
-        if "duplicate key" not in str(error) and "already exists" not in str(error):
+        # a server may say it in any language
+        if getattr(error.dbapi_exception, "pgcode", None) not in THERE_ALREADY and "already exists" not in str(error):
             raise

@@ -32,10 +32,11 @@ class Due:
         return self.beginning or self.today(account) - timedelta(days=30)
 
     def days(self, account: Account, loaded: Days | None) -> Days | None:
-        """The days of the backfill, or what is new since `loaded`."""
+        """The days of the backfill that have begun, or what is new since `loaded`."""
+        today = self.today(account)
         if self.asked is not None:
-            return self.asked
-        return since(loaded, self.start(account), self.lookback, self.today(account))
+            return Days(self.asked.first, min(self.asked.last, today)) if self.asked.first <= today else None
+        return since(loaded, self.start(account), self.lookback, today)
 
     def windows(self, account: Account, loaded: Days | None) -> dict[date, Days]:
         """The calendar windows that are due or touched by a backfill, oldest first.

@@ -98,7 +98,8 @@ class Lanes:
         account = f"account {lane.account.id}" if lane.account else None
         text = self._redact(str(error.locate(self._vendor, account, lane.stream, str(of) if of else None)))
         lane.stopped = lane.stopped or stop
-        lane.status = "skipped" if isinstance(error, NotEntitledError) else "failed"
+        # what else of the lane was refused does not make up for what has failed
+        lane.status = "skipped" if isinstance(error, NotEntitledError) and lane.status != "failed" else "failed"
         lane.errors.append(text)
         if stop:
             lane.finished_at = self._clock.now()

@@ -342,9 +342,7 @@ class Run:
             if stream.by == "window":
                 yield from self._plan_windows(stream, lane, account, positions)
                 continue
-            days = self.asked.days
-            if days is None:
-                days = self.due.days(account, positions.loaded(account.id, stream.name))
+            days = self.due.days(account, positions.loaded(account.id, stream.name))
             lane.window = days
             # what is new comes first: an old day that still cannot be had must not keep it away
             for part in days.parts(len(days) if stream.by == "day" else 1) if days else ():

@@ -117,9 +117,12 @@ def span(setting: str, text: str) -> timedelta:
     units = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
     number, unit = (text[:-1], units[text[-1]]) if text[-1:] in units else (text, 1)
     try:
-        return timedelta(seconds=abs(float(number)) * unit)
+        found = timedelta(seconds=float(number) * unit)
     except (ValueError, OverflowError):
-        raise SettingError(f"{setting} is {text!r}", remedy="give seconds, or a number with s, m, h or d") from None
+        found = timedelta(-1)
+    if found < timedelta(0):
+        raise SettingError(f"{setting} is {text!r}", remedy="give seconds, or a number with s, m, h or d")
+    return found
 
 
 def positive(setting: str, value: float) -> float:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -57,15 +58,19 @@ def test_one_vendor_alone_at_the_end_of_a_sync(monkeypatch: pytest.MonkeyPatch, 
             if "__LEADFEEDER__" in name:
                 monkeypatch.setenv(name, value)
         assert leadhouse("sync", "--stream", "tags").exit_code == OK
+        # days that lie by themselves are not what is loaded without a gap
+        assert leadhouse("sync", "--stream", "visits", "--from", "2026-04-01", "--to", "2026-04-02").exit_code == OK
         warehouse = Warehouse("duckdb", clock=clock)
         with warehouse.open() as client:
-            client.execute_sql("UPDATE ops.runs SET stream = 'nobodys', status = 'strange'")
+            client.execute_sql("UPDATE ops.runs SET stream = 'nobodys', status = 'strange' WHERE stream = 'tags'")
         ended = leadhouse("sync", "--transform", "--json")
         summary = json.loads(ended.stdout)
         built = summary["transform"]
         assert (ended.exit_code, summary["exit_code"], built["exit_code"]) == (FAILED, FAILED, FAILED), summary
         assert {stream["status"] for vendor in summary["vendors"] for stream in vendor["streams"]} == {"ok"}
         assert figures(warehouse.records("SELECT * FROM marts.company_days")) == Story(sandbox).company_days(utc=True)
+    since = warehouse.query("SELECT DISTINCT loaded_from FROM marts.freshness WHERE stream = 'visits'")
+    assert since == [(date(2026, 4, 25),)]
     rows = {model["model"]: model["rows"] for model in built["models"]}
     assert set(rows) == {f"marts.{name}" for name in models("marts")}
     (freshness,) = (model for model in built["models"] if model["errors"])

@@ -39,6 +39,14 @@ def test_no_key() -> None:
         assert vendor.secret_setting in last
 
 
+@pytest.mark.usefixtures("key")
+def test_no_key_of_the_vendor_that_has_the_stream() -> None:
+    ended = leadhouse("sync", "--stream", "connections")
+    assert ended.exit_code == USAGE
+    last = ended.stderr.splitlines()[-1]
+    assert last.startswith("leadhouse: no vendor of connections is configured: sources.leadsie.api_key is not set;")
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -48,6 +56,9 @@ def test_no_key() -> None:
         (["sync", "--from", "yesterday"], ["--from", "yesterday", "YYYY-MM-DD"]),
         (["sync", "--from", "2026-02-03", "--to", "02/04/2026"], ["--to", "02/04/2026", "YYYY-MM-DD"]),
         (["sync", "--from", "2026-02-03", "--to", "2026-02-02"], ["--from", "--to", "give the earlier day first"]),
+        (["sync", "--from", "2999-01-01"], ["--from 2999-01-01 lies in the future", "give a day that has begun"]),
+        (["sync", "--from", "2999-01-01", "--to", "2999-01-02"], ["--from 2999-01-01 lies in the future"]),
+        (["sync", "--max-wait", "-5m"], ["--max-wait", "-5m", "give seconds"]),
         (["sync", "--to", "2026-02-02"], ["--to", "give the first day with --from"]),
         (["sync", "--max-wait", "soon"], ["--max-wait", "soon", "give seconds"]),
         (["sync", "--max-wait", "nan"], ["--max-wait", "nan", "give seconds"]),

@@ -119,6 +119,7 @@ def test_span(text: str, seconds: int) -> None:
     assert span("sources.acme.age", text) == timedelta(seconds=seconds)
 
 
-def test_what_is_no_span() -> None:
-    with pytest.raises(SettingError, match=r"sources\.acme\.age is '2w'; give seconds, or a number with s, m, h or d"):
-        span("sources.acme.age", "2w")
+@pytest.mark.parametrize("text", ["2w", "", "-5m", "nan", "1e99d"])
+def test_what_is_no_span(text: str) -> None:
+    with pytest.raises(SettingError, match=rf"sources\.acme\.age is '{text}'; give seconds, or a number with s, m, h"):
+        span("sources.acme.age", text)

@@ -5,11 +5,27 @@ with runs as (
     from {{ ref('ops_runs') }}
 ),
 
+reached as (
+    select vendor, account, stream, window_start, window_end, max(window_end) over (
+        partition by vendor, account, stream order by window_start, window_end
+        rows between unbounded preceding and 1 preceding
+    ) as until
+    from runs
+    where status = 'ok' and window_start is not null
+),
+
+spans as (
+    -- a backfill may lie by itself: what counts are the days up to the last one without a gap
+    select vendor, account, stream,
+        max(window_start) filter (where until is null or window_start > until + 1) as loaded_from,
+        max(window_end) as loaded_until
+    from reached
+    group by 1, 2, 3
+),
+
 loaded as (
     select
         vendor, account, stream,
-        min(window_start) filter (where status = 'ok') as loaded_from,
-        max(window_end) filter (where status = 'ok') as loaded_until,
         max(finished_at) filter (where status = 'ok') as last_ok_at,
         count(*) as runs,
         count(*) filter (where status not in ('ok', 'skipped')) as runs_not_ok
@@ -28,8 +44,8 @@ select
     l.vendor,
     l.account as account_id,
     l.stream,
-    l.loaded_from,
-    l.loaded_until,
+    s.loaded_from,
+    s.loaded_until,
     l.last_ok_at,
     r.started_at as last_run_at,
     r.status as last_run_status,
@@ -42,4 +58,5 @@ select
     i.last_incomplete_day
 from loaded as l
 inner join runs as r on r.vendor = l.vendor and r.account = l.account and r.stream = l.stream and r.age = 1
+left join spans as s on s.vendor = l.vendor and s.account = l.account and s.stream = l.stream
 left join incomplete as i on i.vendor = l.vendor and i.account = l.account and i.stream = l.stream
