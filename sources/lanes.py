@@ -33,11 +33,18 @@ class Lane:
     notes: list[str] = field(default_factory=list)
     incomplete: dict[date, str] = field(default_factory=dict)
     pending: int = 0
+    read: bool = False
     stopped: bool = False
+    stopped_parts: set[str] = field(default_factory=set)
+    not_bought: list[str] = field(default_factory=list)
 
     @property
     def account_id(self) -> str | None:
         return self.account.id if self.account else None
+
+    def is_stopped(self, part: str | None) -> bool:
+        """Whether nothing more of it, or of this part of its account, is tried."""
+        return self.stopped or part in self.stopped_parts
 
     def widen(self, days: Days | None) -> None:
         """Have its window reach over these days, too."""
@@ -83,6 +90,10 @@ class Lanes:
         """Nothing is left to do in it."""
         if lane.finished_at is None:
             lane.finished_at = self._clock.now()
+            if lane.not_bought and lane.status == "running" and not lane.read:
+                lane.status, lane.errors = "skipped", lane.not_bought
+            elif lane.not_bought:
+                lane.notes += [f"skipped: {text}" for text in lane.not_bought]
             lane.status = "ok" if lane.status == "running" else lane.status
             whose = f" of account {lane.account_id}" if lane.account else ""
             log.debug("%s: %s%s: %s rows read", self._vendor, lane.stream, whose, f"{lane.rows:,}")
@@ -94,18 +105,25 @@ class Lanes:
                 self.close(lane)
 
     def fail(self, lane: Lane, error: SourceError, of: Slice | Days | None, *, stop: bool = True) -> None:
-        """Note that something of a lane could not be had; with `stop` nothing more of it is tried."""
+        """Note that something of a lane could not be had; with `stop` nothing more of it, or of its part, is tried."""
         account = f"account {lane.account.id}" if lane.account else None
         text = self._redact(str(error.locate(self._vendor, account, lane.stream, str(of) if of else None)))
-        lane.stopped = lane.stopped or stop
-        # what else of the lane was refused does not make up for what has failed
-        lane.status = "skipped" if isinstance(error, NotEntitledError) and lane.status != "failed" else "failed"
-        lane.errors.append(text)
-        if stop:
-            lane.finished_at = self._clock.now()
+        part = of.part if isinstance(of, Slice) else None
+        is_skipped = isinstance(error, NotEntitledError)
         if isinstance(error, QuotaError) or (isinstance(error, AccessError) and error.status == 401):
-            self.refused = error
-        log.warning("%s%s", "skipped: " if lane.status == "skipped" else "", text)
+            self.refused, part = error, None
+        if stop and part is not None:
+            lane.stopped_parts.add(part)
+        elif stop:
+            lane.stopped, lane.finished_at = True, self._clock.now()
+        if is_skipped and part is not None:
+            # its neighbours may have been bought
+            lane.not_bought.append(text)
+        else:
+            # what else of the lane was refused does not make up for what has failed
+            lane.status = "skipped" if is_skipped and lane.status != "failed" else "failed"
+            lane.errors.append(text)
+        log.warning("%s%s", "skipped: " if is_skipped else "", text)
 
     def read_otherwise(self, account_id: str, stream: str, day: date, how: str) -> None:
         """A day that the stream could not read in full has been read in full by other means."""

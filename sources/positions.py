@@ -33,6 +33,11 @@ class Positions:
         before, known[stream] = known.get(stream), digest
         return bool(before != digest)
 
+    def parts(self, account: str, stream: str) -> list[str]:
+        """The parts of which a snapshot is loaded."""
+        prefix = f"{stream}/"
+        return [name.removeprefix(prefix) for name in self._snapshots.get(account, {}) if name.startswith(prefix)]
+
     def loaded(self, account: str | None, stream: str) -> Days | None:
         """The days that are loaded without a gap, or None."""
         bounds = self._loaded.get(account or "", {}).get(stream)

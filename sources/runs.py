@@ -74,8 +74,8 @@ class Run:
     """One run of one vendor, through as many load packages (pieces) as it takes.
 
     `accounts` lists what the key can see; it is called once, when something is first read. `requests_per_second` is
-    the budget's, and bounds a piece to five minutes of it. `parts` lists an account's parts (feeds) for the streams
-    that are parted. `unit` is the calendar window. `done` are the slices that have been read, with their streams.
+    the budget's, and bounds a piece to five minutes of it. `parts` lists an account's parts (feeds, lists) for a stream
+    that is parted. `unit` is the calendar window. `done` are the slices that have been read, with their streams.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class Run:
         lookback: int,
         requests_per_second: float,
         asked: Asked = Asked(),
-        parts: Callable[[Account, Meter], Sequence[str]] | None = None,
+        parts: Callable[[Stream, Account, Meter], Sequence[str]] | None = None,
         unit: Unit = "month",
         pii: Pii = KEEP,
         reports: Reports | None = None,
@@ -128,14 +128,14 @@ class Run:
         wanted = self.asked.accounts
         if wanted is None:
             return known
-        if missing := wanted - {account.id for account in known}:
-            raise AccessError(
-                f"account {', '.join(sorted(missing))} is not among those that the key can see "
-                f"({', '.join(sorted(a.id for a in known)) or 'none'})",
-                status=404,
-                remedy="check --account and account_ids",
-            )
-        return [account for account in known if account.id in wanted]
+        mine = [account for account in known if account.id in wanted]
+        missing = sorted(wanted - {account.id for account in known})
+        if not mine:
+            raise _unseen(", ".join(missing), known)
+        for account_id in missing:
+            # one that is not there any more keeps nobody else away
+            self.lanes.fail(self.lanes.open(self.streams[0], Account(account_id)), _unseen(account_id, known), None)
+        return mine
 
     @cached_property
     def _pool(self) -> ThreadPoolExecutor:
@@ -282,7 +282,8 @@ class Run:
                     yield None
                 task = running.popleft()
                 try:
-                    batch = None if task.lane.stopped or task.future is None else task.future.result()
+                    stopped = task.lane.is_stopped(task.slice.part)
+                    batch = None if stopped or task.future is None else task.future.result()
                 except CeilingError as error:
                     if task.days is not None and len(task.days) > 1 and stream.by != "window":
                         _split(task, error.pages, queue, running)
@@ -337,7 +338,12 @@ class Run:
         for account in accounts:
             lane = self.lanes.open(stream, account)
             if stream.by == "account":
-                yield _Task(lane, Slice(account), moves_position=False)
+                # a part that is gone is read once more, as an empty one
+                known = positions.parts(account.id, stream.name) if stream.parted else ()
+                parts = dict.fromkeys([*self._parts_of(stream, lane, account), *known])
+                if not parts:
+                    self.lanes.close(lane)
+                yield from (_Task(lane, Slice(account, part=part), moves_position=False) for part in parts)
                 continue
             if stream.by == "window":
                 yield from self._plan_windows(stream, lane, account, positions)
@@ -356,14 +362,9 @@ class Run:
 
     def _plan_windows(self, stream: Stream, lane: Lane, account: Account, positions: Positions) -> Iterator[_Task]:
         """What has passed of the calendar windows that are due, for each part of the account by itself."""
-        try:
-            parts: Sequence[str | None] = self._parts(account, lane.meter) if stream.parted and self._parts else (None,)
-        except SourceError as error:
-            self.lanes.fail(lane, error, None)
-            return
         moves = self.asked.days is None
         planned = []
-        for part in parts:
+        for part in self._parts_of(stream, lane, account):
             name = position_of(stream.name, part)
             loaded = positions.loaded(account.id, name)
             lane.widen(self.due.days(account, loaded))
@@ -376,12 +377,24 @@ class Run:
             self.lanes.close(lane)
         yield from planned
 
+    def _parts_of(self, stream: Stream, lane: Lane, account: Account) -> Sequence[str | None]:
+        """The parts of the account that a stream is read by, each by itself; none where they cannot be had."""
+        if not stream.parted or self._parts is None:
+            return (None,)
+        try:
+            return self._parts(stream, account, lane.meter)
+        except (StoppedError, CancelledError):
+            raise
+        except Exception as error:  # noqa: BLE001 — isolation: one lane never stops the others
+            self.lanes.fail(lane, self.named(error), None)
+            return ()
+
     def _begin(self, stream: Stream, task: _Task) -> _Task:
         if self.lanes.refused is not None and not task.lane.stopped:
             # an error of its own, because an error names the lane that it stopped
             refused = TerminalError(self.lanes.refused.message, remedy=self.lanes.refused.remedy)
             self.lanes.fail(task.lane, refused, task.slice)
-        if task.future is None and not task.lane.stopped:
+        if task.future is None and not task.lane.is_stopped(task.slice.part):
             task.future = self._pool.submit(self._read_window, stream, task.slice, task.lane.meter)
         return task
 
@@ -392,14 +405,16 @@ class Run:
     def _loaded(self, stream: Stream, task: _Task, batch: Batch, positions: Positions) -> bool:
         """Note what has been read; returns whether it is worth loading."""
         lane = task.lane
+        lane.read = True
         self.done.append((lane.stream, task.slice))
         lane.rows += next(iter(batch.values())).num_rows if batch else 0
+        name = position_of(lane.stream, task.slice.part)
         if task.days is None or lane.account is None:
             if stream.dated and self.asked.days is None and (days := _days_of(batch, *stream.dated)):
                 positions.reach(lane.account_id, lane.stream, days)
-            # what is read whole, and is what it was, writes nothing
-            return positions.is_new(lane.account_id, lane.stream, digest_of(batch))
-        name = position_of(lane.stream, task.slice.part)
+            # what is read whole, and is what it was, writes nothing; a backfill puts right what has been changed here
+            is_new = positions.is_new(lane.account_id, name, digest_of(batch))
+            return is_new or self.asked.days is not None
         positions.mark_complete(lane.account.id, name, task.days)
         if task.moves_position:
             positions.advance(lane.account.id, name, task.days)
@@ -434,6 +449,15 @@ class Run:
         """Close a lane of which nothing is left to read."""
         if not any(task.lane is lane for tasks in left for task in tasks):
             self.lanes.close(lane)
+
+
+def _unseen(missing: str, known: Sequence[Account]) -> AccessError:
+    return AccessError(
+        f"account {missing} is not among those that the key can see "
+        f"({', '.join(sorted(account.id for account in known)) or 'none'})",
+        status=404,
+        remedy="check --account and account_ids",
+    )
 
 
 def _split(task: _Task, pages: int, queue: "deque[_Task]", running: "deque[_Task]") -> None:

@@ -36,11 +36,11 @@ class Stream:
     """One endpoint and the tables it fills; the first one's rows are those that the summary counts.
 
     `by` is what one read covers: the vendor, an account, an account's days, a single day of an account, or what has
-    passed of a calendar window (for each of the account's parts where `parted`). A report is not read but waited for
-    (`Reports`), and what is waited for stands in the `ledger`; a walk goes by the vendor's own rules (`Walks`).
-    `optional` is the setting that turns the stream on; without one it is on. `parts` is the setting that lists which of
-    its parts are read: an empty list turns it off. `dated` is the table and column (instants) whose days are the
-    position of a stream that is read whole.
+    passed of a calendar window. Where `parted`, an account or window is read for each of the account's parts. A report
+    is not read but waited for (`Reports`), and what is waited for stands in the `ledger`; a walk goes by the vendor's
+    own rules (`Walks`). `optional` is the setting that turns the stream on; without one it is on. `parts` is the
+    setting that lists which of its parts are read: an empty list turns it off. `dated` is the table and column
+    (instants) whose days are the position of a stream that is read whole.
     """
 
     name: str

@@ -103,6 +103,14 @@ def cover(days: Days, zone: ZoneInfo | None) -> Days:
     return Days(min(days.first, start.date()), max(days.last, last))
 
 
+@cache
+def beside_utc(day: date) -> tuple[int, ...]:
+    """Of every zone, whether its clock is ahead of UTC's as a day begins (1), behind it (-1), or neither."""
+    midnight = datetime.combine(day, time.min)
+    offsets = (midnight.replace(tzinfo=timezone(name)).utcoffset() or timedelta() for name in _zone_names())
+    return tuple((offset > timedelta()) - (offset < timedelta()) for offset in offsets)
+
+
 def beside(days: Days, wide: Days) -> list[Days]:
     """What of `wide` lies before `days`, and what after them."""
     found = []

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from datetime import timedelta
 from math import ceil
-from typing import Any
+from typing import Any, Literal
 
 from ..budget import Limit
 from ..columns import as_json
@@ -39,6 +39,8 @@ REQUESTS_PER_MONTH = 100_000
 TURN = timedelta(seconds=1)
 PAGE_SIZE = 100
 CEILING_PAGES = 100
+# pages of a cursor that may bring nothing new, one after another
+IDLE_PAGES = 3
 
 ACCOUNTS = "/accounts"
 CUSTOM_FEEDS = "/web-visits/custom-feeds"
@@ -52,6 +54,7 @@ USAGE = "/usage"
 Params = Mapping[str, str | int]
 Json = dict[str, Any]
 Ask = Callable[[Params], Json]
+Paging = Literal["number", "cursor"]
 
 
 def limits(requests_per_second: int) -> tuple[Limit, ...]:
@@ -114,24 +117,27 @@ class Api:
         """Ask for several objects at once."""
         return side_by_side(self._session.pool, ids, ask, ahead=len(ids))
 
-    def one(self, path: str, meter: Meter, params: Params | None = None) -> Json:
-        """A single object."""
-        found = self._get(path, params or {}, meter)["data"]
+    def one(self, path: str, meter: Meter, params: Params | None = None, *, price: int = 0) -> Json:
+        """A single object. It has cost its `price` where the answer does not say what it has cost."""
+        found = self._get(path, params or {}, meter, price)["data"]
         if len(found) != 1:
             raise AnswerError(f"{path} answered with {len(found)} objects in place of one")
         return dict(found[0])
 
-    def listed(self, path: str, meter: Meter, params: Params | None = None, *, paged: bool = True) -> list[Json]:
+    def listed(
+        self, path: str, meter: Meter, params: Params | None = None, *, by: Paging | None = "number"
+    ) -> list[Json]:
         """All rows of a list, by whatever the answer says of further pages: numbers, a cursor, or nothing.
 
-        A list that is not `paged` is asked for without a page; if it turns out to be, its pages are read all the same.
+        A list whose pages are told apart `by` nothing is asked for without one; if it turns out to have pages, they are
+        read all the same. Where the answer says nothing, those of a numbered list go on after a full one.
         """
-        size = {"page[size]": PAGE_SIZE} if paged else {}
+        size = {"page[size]": PAGE_SIZE} if by else {}
 
         def ask(more: Params) -> Json:
             return self._get(path, {**(params or {}), **size, **more}, meter)
 
-        return settled(lambda ahead: self._all(ask, ahead, paged), self.ahead)
+        return settled(lambda ahead: self._all(ask, ahead, by), self.ahead)
 
     def search(self, path: str, question: Json, meter: Meter, params: Params) -> list[Json]:
         """All rows that a search finds."""
@@ -139,7 +145,7 @@ class Api:
         def ask(more: Params) -> Json:
             return self._query(path, question, {**params, "page[size]": PAGE_SIZE, **more}, meter)
 
-        return settled(lambda ahead: self._all(ask, ahead, True), self.ahead)
+        return settled(lambda ahead: self._all(ask, ahead, "cursor"), self.ahead)
 
     def visits(
         self,
@@ -176,7 +182,7 @@ class Api:
         params = {**_params(account, include=include, custom_feed_id=feed or ""), **span}
         return self._numbered(lambda more: self._get(VISITOR_COMPANIES, {**params, **more}, meter), ahead)
 
-    def _all(self, ask: Ask, ahead: int, paged: bool) -> list[Json]:
+    def _all(self, ask: Ask, ahead: int, by: Paging | None) -> list[Json]:
         first = ask({})
         if paging(first).get("next_cursor"):
             return _by_cursor(ask, first)
@@ -184,7 +190,7 @@ class Api:
 
         def fetch(number: int) -> Page:
             page = _page(held.pop() if held and number == 1 else ask({"page[num]": number} if number > 1 else {}))
-            if page.last is None and (not paged or "next_cursor" in paging(page.document)):
+            if page.last is None and (by != "number" or "next_cursor" in paging(page.document)):
                 return Page(page.items, page.document, more=False)
             return page
 
@@ -207,16 +213,17 @@ class Api:
 
         return walk(fetch, size=PAGE_SIZE, pool=self._session.pool, ahead=ahead, ceiling=CEILING_PAGES, identify=id_of)
 
-    def _get(self, path: str, params: Params, meter: Meter) -> Json:
-        return self._read(self._session.get(path, params, meter=meter, check=_check), meter)
+    def _get(self, path: str, params: Params, meter: Meter, price: int = 0) -> Json:
+        return self._read(self._session.get(path, params, meter=meter, check=_check), meter, price)
 
     def _query(self, path: str, question: Json, params: Params, meter: Meter) -> Json:
         return self._read(self._session.query(path, question, params, meter=meter, check=_check), meter)
 
-    def _read(self, document: Json, meter: Meter) -> Json:
+    def _read(self, document: Json, meter: Meter, price: int = 0) -> Json:
         credits_of = (document.get("meta") or {}).get("credits")
-        charged = credits_of.get("charged") if isinstance(credits_of, dict) else None
-        if isinstance(charged, int):
+        told = _number(credits_of.get("charged")) if isinstance(credits_of, dict) else None
+        if told is not None or price:
+            charged = price if told is None else told
             meter.add(credits_charged=charged)
             self._charged(charged)
         return _plain(document)
@@ -251,20 +258,35 @@ def _visits_of(days: Days) -> Json:
 def _by_cursor(ask: Ask, page: Json) -> list[Json]:
     """The rows from a first page on, cursor by cursor. Raises AnswerError where cursors turn or rows move."""
     found = {_identity(item): item for item in page["data"]}
-    received, seen = len(page["data"]), set()
+    received, repeated, idle = len(page["data"]), 0, 0
+    seen = set()
     while cursor := paging(page).get("next_cursor"):
         if cursor in seen:
             raise AnswerError("a cursor leads back to where it has been")
+        if idle >= IDLE_PAGES:
+            raise AnswerError(f"{idle} pages after one another bring nothing new, and name another one")
         seen.add(cursor)
         page = ask({"page[cursor]": str(cursor)})
+        shown = {_identity(item): item for item in page["data"]}
+        idle = 0 if shown.keys() - found.keys() else idle + 1
         received += len(page["data"])
-        found |= {_identity(item): item for item in page["data"]}
-    if received > len(found):
-        raise AnswerError(f"{received - len(found)} rows came twice: rows moved while they were read")
+        repeated += len(shown.keys() & found.keys())
+        found |= shown
+    if repeated:
+        raise AnswerError(f"{repeated} rows came twice: rows moved while they were read")
     total = _count(page)
-    if total not in (None, len(found)):
+    # a row that one page shows twice may have been counted twice
+    if total not in (None, len(found), received):
         raise CountError(f"the vendor counts {total:,} rows and shows {len(found):,}")
     return list(found.values())
+
+
+def _number(value: object) -> int | None:
+    """A number in any form, in whole credits; None where there is none."""
+    try:
+        return ceil(float(str(value)))
+    except (ValueError, OverflowError):
+        return None
 
 
 def _count(document: Json, name: str = "total_count") -> int | None:

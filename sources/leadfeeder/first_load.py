@@ -40,7 +40,7 @@ def first_load(found: Settings, run: Run) -> FirstLoad:
         meter, params = Meter(), {"account_id": account.id}
         visits = _bought(lambda: client.visits_of(account, week, meter), 0)
         companies = _bought(lambda: client.companies_of(account, week, meter), 0)
-        feeds: list[Json] = _bought(lambda: client.listed(api.CUSTOM_FEEDS, meter, params, paged=False), [])
+        feeds: list[Json] = _bought(lambda: client.listed(api.CUSTOM_FEEDS, meter, params, by=None), [])
         lists: list[Json] = _bought(lambda: client.listed(api.LISTS, meter, params), [])
         capped = visits is None or companies is None
         return load_of_account((visits or 0) / WEEK, (companies or 0) / WEEK, len(feeds), len(lists), capped=capped)

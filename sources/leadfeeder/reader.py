@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import pyarrow as pa
 
-from ..errors import AccessError, CeilingError, NotEntitledError
+from ..errors import AccessError, CeilingError, LimitError, NotEntitledError, QuotaError, SourceError
 from ..meter import Meter
 from ..pages import settled
 from ..streams import Account, Batch, Slice, Stream
@@ -54,7 +54,7 @@ class Reader:
         if account is None:
             return rows_of(stream.tables, self._with_credits(meter))
         if days is None:
-            return rows_of(stream.tables, self._snapshot(stream, account, meter), account_id=account.id)
+            return rows_of(stream.tables, self._snapshot(stream, account, of.part, meter), account_id=account.id)
         if of.window is None:
             batch = self._visits.read(account, days, meter)
             companies = batch[tables.VISITS.name]["company_id"].unique().to_pylist()
@@ -72,7 +72,12 @@ class Reader:
         """The accounts, asked for once a run."""
         with self._lock:
             if self._accounts is None:
-                self._accounts = self._api.listed(api.ACCOUNTS, meter, paged=False)
+                try:
+                    self._accounts = self._api.listed(api.ACCOUNTS, meter, by=None)
+                except AccessError as error:
+                    if error.status == 404:
+                        error.remedy = "check sources.leadfeeder.base_url"
+                    raise
             return self._accounts
 
     def feeds(self, account: Account, meter: Meter) -> list[Json]:
@@ -80,21 +85,35 @@ class Reader:
         with self._lock:
             if account.id not in self._feeds:
                 params = {"account_id": account.id, "include": "folder,connected_list"}
-                self._feeds[account.id] = self._api.listed(api.CUSTOM_FEEDS, meter, params, paged=False)
+                self._feeds[account.id] = self._api.listed(api.CUSTOM_FEEDS, meter, params, by=None)
             return self._feeds[account.id]
 
     def lists(self, account: Account, meter: Meter) -> list[Json]:
-        """The account's lists of both scopes, asked for once a run."""
+        """The account's lists of both scopes, or of the one that it has bought, asked for once a run."""
         with self._lock:
             if account.id not in self._lists:
                 found: dict[str, Json] = {}
+                refused: list[NotEntitledError] = []
                 for scope in SCOPES:
-                    params = {"account_id": account.id, "filter[scope]": scope}
-                    for each in self._api.listed(api.LISTS, meter, params):
-                        attributes = each.get("attributes") or {}
-                        found[id_of(each)] = {**each, "attributes": {"scope": scope, **attributes}}
+                    try:
+                        listed = self._api.listed(api.LISTS, meter, {"account_id": account.id, "filter[scope]": scope})
+                    except NotEntitledError as error:
+                        refused.append(error)
+                        continue
+                    for one in listed:
+                        attributes = one.get("attributes") or {}
+                        found[id_of(one)] = {**one, "attributes": {"scope": scope, **attributes}}
+                if len(refused) == len(SCOPES):
+                    raise refused[0]
+                for each in refused:
+                    log.warning("leadfeeder: some lists of account %s are left out: %s", account.id, each.message)
                 self._lists[account.id] = list(found.values())
             return self._lists[account.id]
+
+    def parts(self, stream: Stream, account: Account, meter: Meter) -> list[str]:
+        """What a stream is read by: the ids of the account's lists, or of its feeds."""
+        of = self.lists if stream.name == "list_items" else self.feeds
+        return [id_of(each) for each in of(account, meter)]
 
     def _with_credits(self, meter: Meter) -> list[Json]:
         mine = [each for each in self.listed(meter) if self._only is None or id_of(each) in self._only]
@@ -104,8 +123,8 @@ class Reader:
                 detail = self._api.one(api.ACCOUNTS, meter, {"account_id": id_of(account)})
             except NotEntitledError:
                 detail = {}
-            except AccessError as error:
-                if error.status == 401:
+            except SourceError as error:
+                if isinstance(error, (LimitError, QuotaError)) or getattr(error, "status", None) == 401:
                     raise
                 # its name came with the list
                 log.warning("leadfeeder: the credits of account %s are unknown: %s", id_of(account), error.message)
@@ -114,7 +133,7 @@ class Reader:
             found.append({**account, "attributes": attributes})
         return found
 
-    def _snapshot(self, stream: Stream, account: Account, meter: Meter) -> list[Json]:
+    def _snapshot(self, stream: Stream, account: Account, part: str | None, meter: Meter) -> list[Json]:
         if stream.name == "custom_feeds":
             return self.feeds(account, meter)
         if stream.name == "lists":
@@ -122,11 +141,11 @@ class Reader:
         of_account = {"account_id": account.id}
         if stream.name == "tags":
             return self._api.listed(api.TAGS, meter, of_account)
-        return [
-            {**item, "list_id": id_of(each)}
-            for each in self.lists(account, meter)
-            for item in self._api.listed(api.LIST_ITEMS.format(quote(id_of(each), safe="")), meter, of_account)
-        ]
+        if part is None or part not in self.parts(stream, account, meter):
+            # a list that is gone
+            return []
+        path = api.LIST_ITEMS.format(quote(part, safe=""))
+        return [{**item, "list_id": part} for item in self._api.listed(path, meter, of_account, by="cursor")]
 
     def _at_path(self, stream: Stream, account: Account | None, path: str, meter: Meter) -> Batch:
         """A stream whose path is not published: where it is not right, it is skipped."""
@@ -146,7 +165,7 @@ class Reader:
         period = f"{month:%Y-%m}"
         params = {"account_id": account.id, "start_period": period, "end_period": period}
         found = []
-        for row in self._api.listed(api.USAGE, meter, params, paged=False):
+        for row in self._api.listed(api.USAGE, meter, params, by=None):
             attributes = {"period": period, **(row.get("attributes") or {})}
             texts = [text for name, text in sorted(attributes.items()) if name != "period" and isinstance(text, str)]
             named = ":".join([str(attributes["period"]), *texts])

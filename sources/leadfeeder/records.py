@@ -45,16 +45,18 @@ Ask = Callable[[str], Json]
 
 
 class Credits:
-    """What one run may spend."""
+    """What one run may spend. `price` is the most that an answer has cost, or the documented price."""
 
     def __init__(self, budget: int) -> None:
         self.left = budget
+        self.price = PRICE
         self._lock = threading.Lock()
 
     def charge(self, credits_charged: int) -> None:
         """An answer has cost so many."""
         with self._lock:
             self.left -= credits_charged
+            self.price = max(self.price, credits_charged)
 
 
 @dataclass
@@ -158,7 +160,7 @@ class Records:
         searched = self._read_at(account, (tables.CONTACT_SEARCHES, "company_id"))
         due = self._due(self._seen(account), searched)
         for place, company in enumerate(due):
-            if self._credits.left < PRICE:
+            if self._credits.left < self._credits.price:
                 self._put_off(lane, f"the contacts of {len(due) - place} companies")
                 return
             params = {"account_id": account.id}
@@ -182,7 +184,7 @@ class Records:
         due = self._due(self._ips, self._read_at(account, (table, "ip")))
 
         def ask(ip: str) -> Json:
-            return self._api.one("/ip/enrich", lane.meter, {"account_id": account.id, "ip": ip})
+            return self._api.one("/ip/enrich", lane.meter, {"account_id": account.id, "ip": ip}, price=PRICE)
 
         for chunk in self._ask(run, lane, due, ask):
             lane.rows += len(chunk.found)
@@ -191,16 +193,18 @@ class Records:
 
     def _asking(self, path: str, lane: Lane) -> Ask:
         params = {"account_id": lane.account_id or ""}
-        return lambda record: self._api.one(path.format(quote(record, safe="")), lane.meter, params)
+        return lambda record: self._api.one(path.format(quote(record, safe="")), lane.meter, params, price=PRICE)
 
     def _ask(self, run: Run, lane: Lane, ids: list[str], ask: Ask) -> Iterator[_Chunk]:
         """Ask for records, side by side, as far as the budget goes.
 
         One that cannot be had is noted, and the others are asked for; raises where that does not help.
         """
-        failures = 0
+        failures, at_once = 0, 1
         while ids:
-            size = min(AHEAD, self._credits.left // PRICE)
+            # the first answer tells what they cost
+            size = min(at_once, self._credits.left // self._credits.price)
+            at_once = AHEAD
             if size < 1:
                 self._put_off(lane, f"{len(ids)} records")
                 return

@@ -57,7 +57,7 @@ STREAMS = (
     Stream("feed_companies", (tables.FEED_COMPANIES, tables.LOCATIONS), by="window", parted=True),
     Stream("tags", (tables.TAGS,), by="account"),
     Stream("lists", (tables.LISTS,), by="account"),
-    Stream("list_items", (tables.LIST_ITEMS,), by="account"),
+    Stream("list_items", (tables.LIST_ITEMS,), by="account", parted=True),
     Stream("usage", (tables.USAGE,), by="window"),
     *records.STREAMS,
     Stream("custom_feed_folders", (tables.CUSTOM_FEED_FOLDERS,), by="account", optional="custom_feed_folders_path"),
@@ -131,7 +131,7 @@ def open_run(
         lookback=chosen.lookback,
         requests_per_second=per_second,
         asked=chosen.asked,
-        parts=lambda account, meter: [str(feed["id"]) for feed in reader.feeds(account, meter)],
+        parts=reader.parts,
         pii=chosen.pii,
         walks=Records(
             client,

@@ -183,7 +183,7 @@ LIST_ITEMS = Table(
         Column("type", at="type", about="What it is: company or contact."),
     ),
     key=("account_id", "list_id", "id"),
-    scope=("account_id",),
+    scope=("account_id", "list_id"),
     open="attributes",
     about="What stands in the account's lists.",
 )
@@ -197,7 +197,8 @@ USAGE = Table(
         attribute("endpoint", about="What was asked."),
         attribute("period", about="The month, as YYYY-MM."),
     ),
-    key=("account_id", "id"),
+    # a month's rows may have the ids of the last one's
+    key=("account_id", "window_start", "id"),
     scope=("account_id", "window_start"),
     open="attributes",
     about="What the account's programs have asked in a month.",

@@ -3,7 +3,7 @@
 Which zone bounds the vendor's days is not published. So visits are asked for with a day around, as far as today, and
 kept by the UTC day on which they began: a day is never replaced by a part of it. A visit in the first hour of the days
 that were asked for shows that the vendor's days begin no later than UTC's, one in the last hour that they end no
-earlier: from then on the day before, or after, is left out.
+earlier: then the day before, or after, is left out, until some zone's clock has been changed across UTC's.
 """
 
 import logging
@@ -20,7 +20,7 @@ from ..meter import Meter
 from ..pages import settled
 from ..streams import Account, Batch
 from ..tables import concat, within
-from ..windows import ONE_DAY, Days, cover, parse_instant, today
+from ..windows import ONE_DAY, Days, beside_utc, cover, parse_instant, today
 from . import tables
 from .api import Api, Json, ends
 
@@ -49,9 +49,9 @@ class Visits:
         self._api = client
         self._clock = clock
         self._include = include
-        # the accounts whose days are known to begin, or to end, so that none of UTC's is cut
-        self._begin: set[str] = set()
-        self._end: set[str] = set()
+        # by account, a midnight that is known not to cut a day of UTC's, as the first, or after the last
+        self._begin: dict[str, date] = {}
+        self._end: dict[str, date] = {}
 
     def read(self, account: Account, days: Days, meter: Meter) -> Batch:
         """All visits of some UTC days with their pages and places, or an error.
@@ -72,25 +72,30 @@ class Visits:
     def _around(self, account: Account, days: Days) -> Days:
         wide = cover(days, None)
         last = max(days.last, min(wide.last, today(self._clock.now(), None)))
+        begin, end = days.first, days.last + ONE_DAY
         return Days(
-            days.first if account.id in self._begin else wide.first, days.last if account.id in self._end else last
+            days.first if _still_holds(self._begin.get(account.id), begin) else wide.first,
+            days.last if _still_holds(self._end.get(account.id), end) else last,
         )
 
     def _learn(self, account: Account, asked: Days, started: pa.ChunkedArray) -> None:
         first = datetime.combine(asked.first, time.min, UTC)
         end = datetime.combine(asked.last + ONE_DAY, time.min, UTC)
         if _any_within(started, first, first + HOUR):
-            self._begin.add(account.id)
+            self._begin[account.id] = asked.first
         if _any_within(started, end - HOUR, end):
-            self._end.add(account.id)
+            self._end[account.id] = asked.last + ONE_DAY
 
     def _day(self, account: Account, day: date, wanted: Days, meter: Meter) -> dict[str, pa.Table]:
         """One of the vendor's days; country by country where it is over the ceiling."""
         try:
             return self._ask(account, Days(day, day), meter)
-        except CeilingError:
-            pass
+        except CeilingError as error:
+            over = error
         try:
+            if not over.pages:
+                # it counts others than it shows, and not for want of pages: countries would not help
+                raise CeilingError(over.message, pages=0, day=day)
             batch = _united(self._by_country(account, day, meter, COUNTRIES))
             found, total = batch[tables.VISITS.name].num_rows, self._api.visits_of(account, Days(day, day), meter)
             if total is None or found < total:
@@ -155,6 +160,11 @@ def flat(engagement: Json) -> Json:
     page = page if isinstance(page, dict) else {}
     own = {name: value for name, value in engagement.items() if name != "page"}
     return {**page, **{f"engagement_{name}" if name in page else name: value for name, value in own.items()}}
+
+
+def _still_holds(known: date | None, midnight: date) -> bool:
+    """Whether what a midnight has shown of the vendor's zone is true of another one, whatever zone it is."""
+    return known is not None and beside_utc(known) == beside_utc(midnight)
 
 
 def _any_within(instants: pa.ChunkedArray, first: datetime, end: datetime) -> bool:

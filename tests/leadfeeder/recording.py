@@ -59,13 +59,11 @@ def _first_list(client: Api, account: Account, meter: Meter) -> list[Any]:
 
 def _refused(client: Api, account: Account, days: Days, meter: Meter) -> None:
     with suppress(SourceError):
-        client.listed(api.ACCOUNTS, meter, paged=False)
+        client.listed(api.ACCOUNTS, meter, by=None)
 
 
-def _listed(path: str, params: Mapping[str, str] = {}, *, paged: bool = True) -> Ask:
-    return lambda client, account, days, meter: client.listed(
-        path, meter, {"account_id": account.id, **params}, paged=paged
-    )
+def _listed(path: str, params: Mapping[str, str] = {}, *, by: api.Paging | None = "number") -> Ask:
+    return lambda client, account, days, meter: client.listed(path, meter, {"account_id": account.id, **params}, by=by)
 
 
 def _month(day: date) -> dict[str, str]:
@@ -73,9 +71,9 @@ def _month(day: date) -> dict[str, str]:
 
 
 CALLS = {
-    "accounts": Call(lambda client, account, days, meter: client.listed(api.ACCOUNTS, meter, paged=False)),
+    "accounts": Call(lambda client, account, days, meter: client.listed(api.ACCOUNTS, meter, by=None)),
     "account": Call(lambda client, account, days, meter: client.one(api.ACCOUNTS, meter, {"account_id": account.id})),
-    "custom_feeds": Call(_listed(api.CUSTOM_FEEDS, {"include": "folder,connected_list"}, paged=False)),
+    "custom_feeds": Call(_listed(api.CUSTOM_FEEDS, {"include": "folder,connected_list"}, by=None)),
     "visits": Call(lambda client, account, days, meter: list(client.visits(account, days, meter, ahead=1))),
     "visits_on_two_pages": Call(
         lambda client, account, days, meter: list(client.visits(account, days, meter, ahead=1)), crowded=True
@@ -98,7 +96,7 @@ CALLS = {
     "list_items": Call(lambda client, account, days, meter: _first_list(client, account, meter)),
     "usage": Call(
         lambda client, account, days, meter: client.listed(
-            api.USAGE, meter, {"account_id": account.id, **_month(days.first)}, paged=False
+            api.USAGE, meter, {"account_id": account.id, **_month(days.first)}, by=None
         )
     ),
     "company": Call(
@@ -122,7 +120,7 @@ CALLS = {
     ),
     "unauthorized": Call(_refused, key=WRONG_KEY),
     "rate_limited": Call(
-        lambda client, account, days, meter: client.listed(api.ACCOUNTS, meter, paged=False),
+        lambda client, account, days, meter: client.listed(api.ACCOUNTS, meter, by=None),
         trouble=lambda sandbox: sandbox.faults.add("status", status=429, vendor="leadfeeder"),
     ),
     "offset_exceeded": Call(
@@ -181,7 +179,7 @@ def record(folder: Path, settings: Mapping[str, str]) -> list[Path]:
     if real:
         session, client = open_api(real, Clock())
         with closing(session):
-            first = client.listed(api.ACCOUNTS, Meter(), paged=False)[0]["id"]
+            first = client.listed(api.ACCOUNTS, Meter(), by=None)[0]["id"]
     scrub = Scrubber(KEPT_TEXTS)
     for name, call in CALLS.items():
         path = folder / f"{name}.yaml"

@@ -167,16 +167,17 @@ def test_a_list_that_was_not_thought_to_be_paged_is_read_to_its_end(server: Serv
         said({"data": [{"id": "1"}, {"id": "2"}], "meta": meta}),
         said({"data": [{"id": "3"}], "meta": meta}),
     ]
-    assert [each["id"] for each in client.listed("/web-visits/custom-feeds", Meter(), paged=False)] == ["1", "2", "3"]
+    assert [each["id"] for each in client.listed("/web-visits/custom-feeds", Meter(), by=None)] == ["1", "2", "3"]
     assert [seen.query for seen in server.seen] == [{}, {"page[num]": "2"}]
 
 
-@pytest.mark.parametrize("paged", [True, False])
-def test_a_full_list_is_asked_for_once(server: Server, client: Api, paged: bool) -> None:
+@pytest.mark.parametrize(
+    ("by", "paging"), [("number", {"next_cursor": None}), ("cursor", {"next_cursor": None}), ("cursor", {}), (None, {})]
+)
+def test_a_full_list_is_asked_for_once(server: Server, client: Api, by: Any, paging: dict[str, Any]) -> None:
     """The vendor says that nothing follows, or nothing at all."""
-    paging = {"next_cursor": None} if paged else {}
     server.answers = [page([str(number) for number in range(100)], **paging)]
-    assert len(client.listed("/lists/1/items", Meter(), paged=paged)) == 100
+    assert len(client.listed("/lists/1/items", Meter(), by=by)) == 100
     assert len(server.seen) == 1
 
 
@@ -192,7 +193,7 @@ def test_rows_without_an_id_are_all_kept(server: Server, client: Api) -> None:
     rows = [{"attributes": {"endpoint": name}} for name in "abc"]
     meta = {"page_count": 2}
     server.answers = [said({"data": rows[:2], "meta": meta}), said({"data": rows[2:], "meta": meta})]
-    assert client.listed("/usage", Meter(), paged=False) == rows
+    assert client.listed("/usage", Meter(), by=None) == rows
 
 
 @duckdb_only

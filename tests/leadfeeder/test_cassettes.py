@@ -163,11 +163,11 @@ def test_a_429_is_waited_for_until_the_next_second(replay: Replay, clock: FakeCl
 @pytest.mark.parametrize(
     ("name", "error", "ask"),
     [
-        ("unauthorized", AccessError, lambda each: each.client.listed(api.ACCOUNTS, each.meter, paged=False)),
+        ("unauthorized", AccessError, lambda each: each.client.listed(api.ACCOUNTS, each.meter, by=None)),
         (
             "insufficient_entitlements",
             NotEntitledError,
-            lambda each: each.client.listed(api.ACCOUNTS, each.meter, paged=False),
+            lambda each: each.client.listed(api.ACCOUNTS, each.meter, by=None),
         ),
         (
             "offset_exceeded",

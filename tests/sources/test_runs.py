@@ -316,9 +316,18 @@ class TestIsolation:
         assert said(lane(run, A, "feeds")) == "acme, account a, feeds: too many feeds"
 
     def test_an_account_that_is_not_there(self, warehouse: House) -> None:
-        run = warehouse.open(Vendor(), BY_DAYS, asked=Asked(accounts=frozenset({"a", "z"})))
-        with pytest.raises(AccessError, match=r"account z is not among those that the key can see \(a, b\)"):
+        run = warehouse.open(Vendor(), BY_DAYS, asked=Asked(accounts=frozenset({"y", "z"})))
+        with pytest.raises(AccessError, match=r"account y, z is not among those that the key can see \(a, b\)"):
             _ = run.accounts
+
+    def test_one_of_several_accounts_that_is_not_there(self, warehouse: House) -> None:
+        vendor = Vendor()
+        asked = Asked(accounts=frozenset({"a", "z"}))
+        run = warehouse.extract(warehouse.open(vendor, BY_DAYS, BY_ACCOUNT, asked=asked))
+        ended = [(one.account_id, one.stream, one.status) for one in run.lanes]
+        assert ended == [("z", "visits", "failed"), ("a", "visits", "ok"), ("a", "feeds", "ok")]
+        assert "account z is not among those that the key can see (a, b)" in said(run.lanes._lanes[0])
+        assert {account for account, _ in vendor.reads} == {"a"}
 
     def test_only_what_is_asked_for(self, warehouse: House) -> None:
         vendor = Vendor()
