@@ -5,7 +5,10 @@ from the warehouse on a machine that has never run before.
 
     {"loaded":     {account: {stream: ["2026-01-01", "2026-01-31"]}},
      "incomplete": {account: {stream: {"2026-01-17": "why"}}},
-     "snapshots":  {account: {stream: digest}}}
+     "snapshots":  {account: {stream: digest}},
+     "windows":    {account: {stream: {"2026-01-01": "2026-01-05"}}}}
+
+The last are the calendar windows that a backfill has read, and from which day on.
 
 A stream without accounts stands under the account "".
 """
@@ -26,6 +29,7 @@ class Positions:
         self._loaded: State = state.setdefault("loaded", {})
         self._incomplete: State = state.setdefault("incomplete", {})
         self._snapshots: State = state.setdefault("snapshots", {})
+        self._windows: State = state.setdefault("windows", {})
 
     def is_new(self, account: str | None, stream: str, digest: str) -> bool:
         """Whether a snapshot differs from the one that was loaded last; it is the last one from now on."""
@@ -59,6 +63,16 @@ class Positions:
             min(days.first, before.first).isoformat(),
             max(days.last, before.last).isoformat(),
         ]
+
+    def begin_window(self, account: str, stream: str, window: date, first: date) -> None:
+        """A backfill has read a calendar window from this day on."""
+        known = self._windows.setdefault(account, {}).setdefault(stream, {})
+        known[window.isoformat()] = min(first.isoformat(), known.get(window.isoformat(), first.isoformat()))
+
+    def begun_windows(self, account: str, stream: str) -> dict[date, date]:
+        """The calendar windows that backfills have read, by their first day: from which day on."""
+        known = self._windows.get(account, {}).get(stream, {})
+        return {date.fromisoformat(window): date.fromisoformat(first) for window, first in known.items()}
 
     def incomplete(self, account: str, stream: str) -> list[date]:
         """The days that a vendor's limit kept from us, oldest first."""

@@ -366,11 +366,11 @@ class Run:
         planned = []
         for part in self._parts_of(stream, lane, account):
             name = position_of(stream.name, part)
-            loaded = positions.loaded(account.id, name)
+            loaded, begun = positions.loaded(account.id, name), positions.begun_windows(account.id, name)
             lane.widen(self.due.days(account, loaded))
-            due = self.due.windows(account, loaded)
+            due = self.due.windows(account, loaded, begun)
             retried = positions.incomplete(account.id, name) if moves else []
-            again = self.due.windows_of(account, loaded, retried)
+            again = self.due.windows_of(account, loaded, begun, retried)
             for window, days in (due | {first: again[first] for first in again.keys() - due}).items():
                 planned.append(_Task(lane, Slice(account, days, window, part), moves and window in due))
         if not planned:
@@ -420,6 +420,8 @@ class Run:
             positions.advance(lane.account.id, name, task.days)
         else:
             self._out_of_order.add(task.days)
+        if task.slice.window is not None and self.asked.days is not None:
+            positions.begin_window(lane.account.id, name, task.slice.window, task.days.first)
         return True
 
     def _incomplete(self, task: _Task, error: CeilingError, positions: Positions) -> None:

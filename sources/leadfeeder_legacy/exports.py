@@ -257,8 +257,9 @@ class Exports:
     ) -> _Job | None:
         """An earlier run's request, unless it is of less than a window: of a day that was crowded then, say."""
         feed = request.custom_feed_id
-        loaded = positions.loaded(account.id, position_of(lane.stream, feed))
-        for window, days in run.due.windows_of(account, loaded, [request.end_date]).items():
+        name = position_of(lane.stream, feed)
+        loaded, begun = positions.loaded(account.id, name), positions.begun_windows(account.id, name)
+        for window, days in run.due.windows_of(account, loaded, begun, [request.end_date]).items():
             if request.start_date <= days.first:
                 return _Job(lane, account, feed, window, request.days, request=request, attempts=request.attempts)
         return None
@@ -270,9 +271,10 @@ class Exports:
 
     def _windows(self, run: Run, lane: Lane, account: Account, feed: str, positions: Positions) -> Iterator[_Job]:
         moves = run.asked.days is None
-        loaded = positions.loaded(account.id, position_of(lane.stream, feed))
+        name = position_of(lane.stream, feed)
+        loaded, begun = positions.loaded(account.id, name), positions.begun_windows(account.id, name)
         lane.widen(run.due.days(account, loaded))
-        for window, days in run.due.windows(account, loaded).items():
+        for window, days in run.due.windows(account, loaded, begun).items():
             yield _Job(lane, account, feed, window, days, moves_position=moves)
 
     def _crowded(self, run: Run, stream: Stream, positions: Positions) -> list[_Job]:
@@ -433,12 +435,15 @@ class Exports:
             run.lanes.read_otherwise(job.account.id, "leads", job.days.first, "by an export request")
             return
         self._reported[job.account.id, job.feed, job.window_start].append(job.days)
-        if job.moves_position:
+        name = position_of(job.lane.stream, job.feed)
+        if not job.moves_position:
+            positions.begin_window(job.account.id, name, job.window_start, job.days.first)
+        else:
             # reports come in any order, but a position never moves past a window that has not come
             job.is_loaded = True
             windows = self._in_order[job.account.id, job.feed]
             while windows and windows[0].is_loaded:
-                positions.advance(job.account.id, position_of(job.lane.stream, job.feed), windows.popleft().days)
+                positions.advance(job.account.id, name, windows.popleft().days)
 
     def _fail(self, run: Run, job: _Job, error: SourceError) -> None:
         """One window's error is not its neighbours', unless nothing of the account can be had."""

@@ -111,6 +111,12 @@ def test_a_backfill_leaves_the_position_alone(warehouse: Warehouse, serve: Serve
     assert list(positions(warehouse, VENDOR).all_loaded()) == before
     dates = {row["visit_date"] for row in rows_of(warehouse, VENDOR, "visits")}
     assert dates == set(early) | set(Days(START, TODAY))
+    # the month that it has a part in is not cut off again
+    run()
+    for table in ("visitor_companies", "feed_companies"):
+        assert {(row["start_date"], row["end_date"]) for row in rows_of(warehouse, VENDOR, table)} == {
+            (early.first, TODAY)
+        }
 
 
 @duckdb_only

@@ -322,6 +322,20 @@ def test_when_it_was_taken_may_be_unreadable(warehouse: Warehouse, sandbox: Sand
     assert len(rows_of(warehouse, VENDOR, "feed_leads")) > 0
 
 
+@pytest.mark.parametrize("order", [1, -1])
+@on_duckdb
+def test_what_a_backfill_has_brought_stays(
+    warehouse: Warehouse, sandbox: Sandbox, run: Run, monkeypatch: pytest.MonkeyPatch, order: int
+) -> None:
+    monkeypatch.setenv("SOURCES__LEADFEEDER_LEGACY__START_DATE", "2026-03-10")
+    earlier = Days(date(2026, 3, 4), date(2026, 3, 5))
+    for asked in [{}, {"days": earlier}][::order]:
+        run(**asked)
+    run()
+    spans = {(row["start_date"], row["end_date"]) for row in rows_of(warehouse, VENDOR, "feed_leads")}
+    assert spans == {(earlier.first, TODAY)}
+
+
 @pytest.mark.parametrize(
     ("start", "end", "why"),
     [
