@@ -11,7 +11,8 @@
     └── TransientError       a limit or an outage outlasted our patience
         ├── LimitError       the vendor's limit lasts longer than the run may wait
         └── AnswerError      the answer is not what the vendor documents
-            └── CountError   the vendor counts another number of rows than it shows
+            └── MovedError   rows moved, or pages repeated, while they were read
+                └── CountError   the vendor counts another number of rows than it shows
 
 A message says what happened and what to do; `locate` adds to whom and to which days.
 """
@@ -96,5 +97,9 @@ class AnswerError(TransientError):
     """The answer is not what the vendor documents."""
 
 
-class CountError(AnswerError):
+class MovedError(AnswerError):
+    """Rows moved, or pages repeated, while they were read: reading them again may help."""
+
+
+class CountError(MovedError):
     """The vendor counts another number of rows than it shows."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any, TypeVar
 
-from .errors import AnswerError, CeilingError, CountError
+from .errors import AccessError, CeilingError, CountError, MovedError, RequestError
 
 log = logging.getLogger(__name__)
 
@@ -20,6 +20,8 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 WALKS = 3
+# what a vendor may answer to a page after the last one
+NO_SUCH_PAGE = (400, 404, 416, 422)
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ def walk(
 
     `ceiling` is the number of pages up to which the vendor shows a window whole; `first` is page 1, where it has been
     fetched already. Raises CeilingError, before any page past the ceiling is asked for, where there are more or where
-    the last one that may be shown is full; AnswerError where pages repeat or rows went missing while they were read,
+    the last one that may be shown is full; MovedError where pages repeat or rows went missing while they were read,
     CountError where the vendor counts others than it shows.
     """
     first = first or fetch(1)
@@ -106,17 +108,17 @@ def walk(
         shown = _by_id(page, identify)
         fresh = [item for name, item in shown.items() if name not in seen]
         if ahead > 1 or len(fresh) * (walked - 1) < repeated:
-            raise AnswerError(f"{repeated} rows came twice: rows moved while they were read")
+            raise MovedError(f"{repeated} rows came twice: rows moved while they were read")
         seen.update(shown)
         totals += [] if page.total is None else [page.total]
         yield Page(fresh, page.document)
     # a vendor's pages may be smaller than asked for: the first of several is a full one
     full = min(size, len(first.items))
     if pages is not None and received - repeated < (pages - 1) * full + 1 and pages > 1:
-        raise AnswerError(f"{received - repeated} rows on {pages} pages: rows moved while they were read")
+        raise MovedError(f"{received - repeated} rows on {pages} pages: rows moved while they were read")
     # a count that rises is made up for at the front, as above; one that falls means that a row was passed over
     if totals and totals[0] != totals[-1] and (ahead > 1 or totals[0] > totals[-1]):
-        raise AnswerError(f"first {totals[0]} rows, then {totals[-1]}: rows moved while they were read")
+        raise MovedError(f"first {totals[0]} rows, then {totals[-1]}: rows moved while they were read")
     # a row that one page shows twice may have been counted twice
     if totals and totals[-1] not in (len(seen), received - repeated):
         raise CountError(f"the vendor counts {totals[-1]:,} rows and shows {len(seen):,}")
@@ -141,11 +143,17 @@ def _one_by_one(
         if ceiling is not None and number >= ceiling:
             raise CeilingError(f"{number} full pages are as many as the vendor shows", pages=number + 1)
         number += 1
-        page = fetch(number)
+        try:
+            page = fetch(number)
+        except (RequestError, AccessError) as error:
+            if page.more is None and error.status in NO_SUCH_PAGE:
+                # nobody had said that there is one
+                return
+            raise
         if page.more and not page.items:
-            raise AnswerError(f"page {number} is empty and names another one")
+            raise MovedError(f"page {number} is empty and names another one")
         if page.items and all(identify(item) in seen for item in page.items):
-            raise AnswerError(f"page {number} repeats what came before it")
+            raise MovedError(f"page {number} repeats what came before it")
         yield page
     if ceiling is not None and number >= ceiling and len(page.items) >= size:
         raise CeilingError(f"{number} full pages are as many as the vendor shows", pages=number)
@@ -165,7 +173,7 @@ def settled(read: Callable[[int], R], ahead: int) -> R:
     for attempt in range(1, WALKS + 1):
         try:
             return read(ahead if attempt == 1 else 1)
-        except AnswerError as error:
+        except MovedError as error:
             if attempt == WALKS and isinstance(error, CountError):
                 raise CeilingError(error.message, pages=0) from None
             if attempt == WALKS:

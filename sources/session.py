@@ -106,6 +106,7 @@ class Session:
         self.budget = budget
         self.total = Meter()
         self._windows = 0
+        self._refused: AccessError | None = None
         self._lock = threading.Lock()
 
     @contextmanager
@@ -262,7 +263,13 @@ class Session:
         raise TransientError(f"the download was put off {REDIRECTS} times, by redirects or the rate limit")
 
     def _count(self, meter: Meter) -> None:
-        """Take one request from the budget. Raises LimitError where the vendor says that its turn is too far off."""
+        """Take one request from the budget.
+
+        Raises AccessError where the key has been refused already, LimitError where the vendor says that its turn is too
+        far off.
+        """
+        if self._refused is not None:
+            raise AccessError(self._refused.message, status=401, remedy=self._refused.remedy)
         if (pause := self.budget.told) > self._max_wait:
             raise too_long(pause)
         waited = self.budget.acquire()
@@ -294,7 +301,11 @@ class Session:
             response = self._follow(method, url, params, path, form, question)
             self._heed(response)
             if response.status_code != 429:
-                self._raise_for_status(response, path)
+                try:
+                    self._raise_for_status(response, path)
+                except AccessError as error:
+                    self._refused = error if error.status == 401 else None
+                    raise
                 return response
             if (refusal := self._refusal_of(response)) is not None:
                 raise refusal

@@ -20,6 +20,7 @@ from ..errors import (
     AnswerError,
     CeilingError,
     CountError,
+    MovedError,
     NotEntitledError,
     QuotaError,
     RequestError,
@@ -256,15 +257,15 @@ def _visits_of(days: Days) -> Json:
 
 
 def _by_cursor(ask: Ask, page: Json) -> list[Json]:
-    """The rows from a first page on, cursor by cursor. Raises AnswerError where cursors turn or rows move."""
+    """The rows from a first page on, cursor by cursor. Raises MovedError where cursors turn or rows move."""
     found = {_identity(item): item for item in page["data"]}
     received, repeated, idle = len(page["data"]), 0, 0
     seen = set()
     while cursor := paging(page).get("next_cursor"):
         if cursor in seen:
-            raise AnswerError("a cursor leads back to where it has been")
+            raise MovedError("a cursor leads back to where it has been")
         if idle >= IDLE_PAGES:
-            raise AnswerError(f"{idle} pages after one another bring nothing new, and name another one")
+            raise MovedError(f"{idle} pages after one another bring nothing new, and name another one")
         seen.add(cursor)
         page = ask({"page[cursor]": str(cursor)})
         shown = {_identity(item): item for item in page["data"]}
@@ -273,7 +274,7 @@ def _by_cursor(ask: Ask, page: Json) -> list[Json]:
         repeated += len(shown.keys() & found.keys())
         found |= shown
     if repeated:
-        raise AnswerError(f"{repeated} rows came twice: rows moved while they were read")
+        raise MovedError(f"{repeated} rows came twice: rows moved while they were read")
     total = _count(page)
     # a row that one page shows twice may have been counted twice
     if total not in (None, len(found), received):

@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
-from urllib.parse import parse_qs, quote, urlsplit
+from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from ..budget import Limit
-from ..errors import AnswerError, CeilingError, RequestError
+from ..errors import AnswerError, CeilingError, MovedError, RequestError
 from ..keys import HeaderAuth
 from ..meter import Meter
 from ..pages import Page, walk
@@ -188,15 +188,21 @@ def _check_list(document: Any) -> None:
 
 def _page(document: dict[str, Any], number: int) -> Page:
     links = document.get("links")
-    if not isinstance(links, dict):
-        return Page(document["data"], document)
-    following = _page_number(links.get("next"))
+    links = links if isinstance(links, dict) else {}
+    following, last = _page_number(links.get("next")), _page_number(links.get("last"))
     if following is not None and following <= number:
-        raise AnswerError(f"page {number} names page {following} as the next one")
-    return Page(document["data"], document, last=_page_number(links.get("last")), more=following is not None)
+        raise MovedError(f"page {number} names page {following} as the next one")
+    if links.get("next"):
+        # a link that names no page, or one after the last, is still one
+        return Page(document["data"], document, last=None if last is None or last <= number else last, more=True)
+    # where nothing is said of other pages, a page that is not full is the last
+    told = last is not None or "next" in links
+    return Page(document["data"], document, last=last, more=False if told else None)
 
 
 def _page_number(link: object) -> int | None:
-    # only the number is taken: the link's host and path are the vendor's to get wrong
-    values = parse_qs(urlsplit(link).query).get("page[number]", []) if isinstance(link, str) else []
+    # only the number is taken: the link's host and path are the vendor's to get wrong. JSON:API has two forms
+    link = link.get("href") if isinstance(link, dict) else link
+    query = urlsplit(unquote(link)).query if isinstance(link, str) else ""
+    values = parse_qs(query).get("page[number]", [])
     return int(values[0]) if values and values[0].isdigit() else None

@@ -44,7 +44,7 @@ TESTS = Path(__file__).parents[1]
 ACCOUNT = Account("6001")
 DAY = date(2026, 3, 18)
 REQUESTS = 20
-# visits lie on the days that were asked for, connections are united, items are those of each list
+# visits lie on the days that were asked for, connections are united, items are those of a list
 ELSEWHERE = ("visits", "connections", "list_items")
 Read = Callable[[Session], dict[str, int]]
 
@@ -98,7 +98,7 @@ class Piece:
 
 
 class Credits:
-    left = 1_000
+    left, price = 1_000, 1
 
 
 def of(stream: Stream) -> Slice:
@@ -107,7 +107,7 @@ def of(stream: Stream) -> Slice:
         case "vendor":
             return Slice()
         case "account":
-            return Slice(ACCOUNT)
+            return Slice(ACCOUNT, part="0" if stream.parted else None)
         case "window":
             return Slice(ACCOUNT, Days(DAY, DAY), DAY.replace(day=1), "7" if stream.parted else None)
     return Slice(ACCOUNT, Days(DAY, DAY))

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sources.errors import AnswerError, CeilingError, CountError, TransientError
-from sources.pages import WALKS, Page, settled, side_by_side, walk
+from sources.errors import AnswerError, CeilingError, CountError, MovedError, RequestError, TransientError
+from sources.pages import NO_SUCH_PAGE, WALKS, Page, settled, side_by_side, walk
 
 SIZE = 10
 
@@ -305,10 +305,43 @@ class TestCount:
         assert sorted(read(vendor, pool, ahead=1)) == list(range(-1, 35))
 
 
+@pytest.mark.parametrize("status", NO_SUCH_PAGE)
+@pytest.mark.parametrize("named", [False, True])
+def test_a_page_that_nobody_has_named_may_be_refused(status: int, named: bool) -> None:
+    def fetch(number: int) -> Page:
+        if number == 1:
+            return Page([{"id": n} for n in range(10)], {}, more=named or None)
+        raise RequestError("no such page", status=status)
+
+    with ThreadPoolExecutor(2) as pool:
+        pages = walk(fetch, size=10, pool=pool, ahead=2)
+        if named:
+            with pytest.raises(RequestError):
+                list(pages)
+        else:
+            assert [len(page.items) for page in pages] == [10]
+
+
+def test_small_pages_are_read_to_the_vendors_count() -> None:
+    def fetch(number: int) -> Page:
+        rows = range(25)[4 * (number - 1) : 4 * number]
+        return Page([{"id": n} for n in rows], {}, total=25)
+
+    with ThreadPoolExecutor(2) as pool:
+        assert sum(len(page.items) for page in walk(fetch, size=10, pool=pool, ahead=2)) == 25
+
+
+@pytest.mark.parametrize("total", [9, 10])
+def test_a_row_that_one_page_shows_twice_may_be_counted_twice(total: int) -> None:
+    page = Page([{"id": n} for n in [*range(9), 8]], {}, more=False, total=total)
+    with ThreadPoolExecutor(2) as pool:
+        assert [len(each.items) for each in walk(lambda _: page, size=10, pool=pool, ahead=2)] == [9]
+
+
 class TestSettled:
     @pytest.mark.parametrize("failures", [0, 1, 2])
     def test_a_window_is_read_again(self, failures: int) -> None:
-        left = [AnswerError("rows moved")] * failures
+        left = [MovedError("rows moved")] * failures
 
         def once(_: int) -> str:
             if left:
@@ -322,20 +355,21 @@ class TestSettled:
 
         def once(_: int) -> None:
             reads.append(1)
-            raise AnswerError(f"rows moved in read {len(reads)}")
+            raise MovedError(f"rows moved in read {len(reads)}")
 
-        with pytest.raises(AnswerError, match="rows moved in read 3"):
+        with pytest.raises(MovedError, match="rows moved in read 3"):
             settled(once, 4)
         assert len(reads) == WALKS == 3
 
-    def test_other_errors_are_final(self) -> None:
+    @pytest.mark.parametrize("error", [TransientError("away"), AnswerError("cannot be read")])
+    def test_other_errors_are_final(self, error: TransientError) -> None:
         reads = []
 
         def once(_: int) -> None:
             reads.append(1)
-            raise TransientError("away")
+            raise error
 
-        with pytest.raises(TransientError, match="away"):
+        with pytest.raises(TransientError, match=error.message):
             settled(once, 4)
         assert len(reads) == 1
 

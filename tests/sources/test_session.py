@@ -272,6 +272,18 @@ class TestRefusals:
             ask(connect(server.url))
 
 
+def test_a_key_that_was_refused_is_not_shown_again(server: Server, connect: Open, tmp_path: Path) -> None:
+    server.answers = [Answer(401), refusal(401), GOOD]
+    session = connect(server.url)
+    with pytest.raises(AccessError):
+        # a download that has expired says nothing of the key
+        session.download("r", tmp_path / "report", meter=Meter())
+    for _ in range(3):
+        with pytest.raises(AccessError, match="answered 401"):
+            ask(session)
+    assert len(server.seen) == 2
+
+
 class TestLimits:
     @pytest.mark.parametrize(
         ("headers", "seconds"),
