@@ -68,7 +68,8 @@ def summary(of: "Summary") -> None:
             )
             if stream.error:
                 notes.append(f"{stream.status}: {stream.error}")
-            notes += [f"{vendor.vendor}, account {stream.account_id}, {stream.stream}: {note}" for note in stream.notes]
+            whose = f", account {stream.account_id}" if stream.account_id else ""
+            notes += [f"{vendor.vendor}{whose}, {stream.stream}: {note}" for note in stream.notes]
     if shown.row_count:
         out.print(shown)
     for note in notes:

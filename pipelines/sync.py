@@ -24,8 +24,8 @@ from dlt.load.exceptions import LoadClientJobRetry
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from sources.clock import Clock, StoppedError
-from sources.errors import SettingError, SourceError
-from sources.lanes import Lane
+from sources.errors import NotEntitledError, SettingError, SourceError
+from sources.lanes import Lane, Status
 from sources.positions import Positions
 from sources.runs import Run
 from sources.streams import Asked
@@ -209,6 +209,7 @@ class _Sync:
         self._run_id = run_id
         self._clock = clock
         self._result = VendorResult(vendor.name)
+        self._skipped: list[Lane] = []
         # lanes that have been logged
         self._told: set[int] = set()
 
@@ -236,7 +237,7 @@ class _Sync:
             self._run.close()
         if self._result.error:
             log.error("%s", self._result.error)
-        self._result.streams = [_result(lane) for lane in self._run.lanes]
+        self._result.streams = [_result(lane) for lane in (*self._run.lanes, *self._skipped)]
         log.info(
             "%s: run %s ends: %s, %s rows, %s requests, %.1f s",
             name,
@@ -255,7 +256,7 @@ class _Sync:
             self._run.accounts  # noqa: B018
         except SourceError as error:
             self._record_refusal(error)
-            raise
+            return
         try:
             while not self._run.finished:
                 pipeline.extract(self._run.source(), loader_file_format="parquet")
@@ -372,12 +373,17 @@ class _Sync:
                 self._warehouse.forget_state(self._vendor.name, load_id)
 
     def _record_refusal(self, error: SourceError) -> None:
-        """Whoever is refused the first request has no lanes: the first stream stands for all."""
-        now = self._clock.now()
-        lane = Lane(self._run.streams[0].name, None, now, "failed", meter=self._run.session.total, finished_at=now)
-        lane.errors.append(self._run.session.redact(str(error.locate(self._vendor.name))))
-        self._record_lanes([lane])
+        """Whoever is refused the first request has no lanes yet: one for each stream, the first of which bears it."""
+        now, text = self._clock.now(), self._run.session.redact(str(error.locate(self._vendor.name)))
+        status: Status = "skipped" if isinstance(error, NotEntitledError) else "failed"
+        lanes = [Lane(each.name, None, now, status, finished_at=now, errors=[text]) for each in self._run.streams]
+        lanes[0].meter = self._run.session.total
+        self._record_lanes(lanes)
         self._warehouse.publish(OPS)
+        if status == "failed":
+            raise error
+        log.warning("skipped: %s", text)
+        self._skipped = lanes
 
     def _record_lanes(self, lanes: Iterable[Lane]) -> None:
         whose = {"run_id": self._run_id, "vendor": self._vendor.name}

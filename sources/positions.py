@@ -74,6 +74,13 @@ class Positions:
         known = self._windows.get(account, {}).get(stream, {})
         return {date.fromisoformat(window): date.fromisoformat(first) for window, first in known.items()}
 
+    def all_begun(self) -> Iterator[tuple[str, str, date, date]]:
+        """Every (account, stream, window, first day)."""
+        for account, streams in self._windows.items():
+            for stream in streams:
+                for window, first in self.begun_windows(account, stream).items():
+                    yield account, stream, window, first
+
     def incomplete(self, account: str, stream: str) -> list[date]:
         """The days that a vendor's limit kept from us, oldest first."""
         return sorted(map(date.fromisoformat, self._incomplete.get(account, {}).get(stream, {})))

@@ -51,14 +51,18 @@ class Walk:
         self._previous: list[str] = []
         self._newest_first = _Order()
 
-    def resume(self, state: State, ledger: Ledger, per_page: int) -> bool:
-        """Go on where an earlier run stopped, if it did; pages of another size are counted anew."""
+    def resume(self, state: State, ledger: Ledger, per_page: int, lane: Lane, per_hour: int) -> bool:
+        """Go on where an earlier run stopped, if it did; pages of another size are counted anew.
+
+        A list that an hour's requests read twice is begun again: what has changed on the pages before is not missed.
+        """
         self._whole_before = self._name in state.get("whole", {})
         kept = state.get("walks", {}).get(self._name)
         if not kept:
             return False
         self._parts = kept["parts"]
-        if kept["per_page"] != per_page:
+        is_short = kept["total"] is not None and 2 * kept["total"] <= per_hour * kept["size"]
+        if kept["per_page"] != per_page or is_short:
             self._start()
             return False
         mine = (row for row in ledger.rows(tables.UNFINISHED_WALKS) if row["stream"] == self._name)
@@ -68,6 +72,10 @@ class Walk:
         self._size, self._total = kept["size"], kept["total"]
         self._resumed = True
         log.info("leedo: %s: going on at page %s", self._name, self._page)
+        if self._page > 1:
+            lane.notes.append(
+                f"pages 1 to {self._page - 1} were read by an earlier run; what has changed on them comes with the next"
+            )
         return self._page > 1
 
     def read(self, run: Run, lane: Lane, pool: Executor, ahead: int) -> bool:
@@ -161,7 +169,7 @@ class Walk:
         self._repeats = bool(ids) and ids == self._previous
         self._refused = page.refused
         self._previous = ids
-        self._ended = not ids or self._repeats or len(ids) < self._size or (self._total is None and not fresh)
+        self._ended = not ids or self._repeats or (self._total is None and (len(ids) < self._size or not fresh))
         if self._incremental and self._whole_before and meets_known and self._newest_first:
             self._ended = self._is_part = True
 

@@ -136,7 +136,8 @@ class Lists:
             self._walks[name] = Walk(
                 name, known, partial(self._fetch, name), self._clock, incremental=self._incremental
             )
-            if self._walks[name].resume(state, self._ledger, self._api.size):
+            per_hour = self._api.session.budget.limits[0].requests
+            if self._walks[name].resume(state, self._ledger, self._api.size, lane, per_hour):
                 # it begins with another page; by the time that it looks at the first one, more rows may have come in
                 self._first.pop(name, None)
         walk = self._walks[name]

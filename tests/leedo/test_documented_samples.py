@@ -178,6 +178,20 @@ def test_what_is_refused_is_named_in_the_vendors_words(
 
 
 @duckdb_only
+@pytest.mark.parametrize(("status", "ended", "code"), [(402, "skipped", 0), (401, "failed", 1)])
+def test_a_refusal_of_the_first_request_is_every_streams(
+    vendor: Documented, run: Run, warehouse: Warehouse, status: int, ended: str, code: int
+) -> None:
+    kinds = ("campaigns", "contacts", "accounts", "leads")
+    vendor.refusals |= {f"/{kind}": (status, {"error": "No"}) for kind in kinds}
+    summary = run(expect=code)
+    rows = warehouse.query("SELECT stream, status, requests FROM ops.runs")
+    assert {(stream, status) for stream, status, _ in rows} == {(kind, ended) for kind in kinds}
+    assert sum(requests for *_, requests in rows) == len(vendor.asked)
+    assert [lane.status for lane in summary.vendors[0].streams] == (["skipped"] * 4 if code == 0 else [])
+
+
+@duckdb_only
 def test_check_tries_the_key(vendor: Documented, clock: FakeClock, destination: str, setting: Setting) -> None:
     # a list that the key may not see does not speak against the key
     vendor.refusals["/campaigns"] = (403, {"message": "Insufficient permissions"})

@@ -63,9 +63,11 @@ def test_a_long_list_is_finished_by_several_runs(
     assert pages(sandbox, "leads")[4:] == [4, 5, 6, 7, 8, 9, 10, 1]
     assert_same(warehouse, sandbox, "leads")
     # the other lists take what is left of the hour, and have been read anyway
+    late = ["the hour has nothing left for it; it was read at 2026-03-18T15:30:00+00:00"]
     assert {lane.stream: lane.notes for lane in summary.vendors[0].streams if lane.notes} == {
-        kind: ["the hour has nothing left for it; it was read at 2026-03-18T15:30:00+00:00"]
-        for kind in ("contacts", "accounts")
+        "leads": ["pages 1 to 3 were read by an earlier run; what has changed on them comes with the next"],
+        "contacts": late,
+        "accounts": late,
     }
     # the next run begins with all of them again
     clock.move(HOUR)
@@ -93,6 +95,27 @@ def test_rows_that_go_between_the_runs_of_a_walk(
     assert {row["id"] for row in marked} == set(gone)
     assert {row["deleted_at"] for row in marked} == {first + 2 * HOUR}
     assert history(warehouse, gone[0])[-1][2] == first + 2 * HOUR
+
+
+@duckdb_only
+def test_a_list_that_an_hour_can_read_is_begun_again(
+    warehouse: Warehouse, sandbox: Sandbox, run: Run, clock: FakeClock, setting: Setting
+) -> None:
+    setting("requests_per_hour", 1000)
+    sandbox.leedo.options.requests_per_hour = None
+    sandbox.faults.add("status", status=403, path="/leads", page=7, times=None)
+    run(expect=1)
+    assert len(rows_of(warehouse, "leedo", "unfinished_walks")) == 600
+    sandbox.faults.clear()
+    crm = sandbox.leedo.crm
+    # on pages that had been read
+    first, second = (row["id"] for row in there(warehouse, "leads")[:2])
+    crm.change_crm_row("leads", first, status="lost")
+    crm.remove_crm_rows("leads", [second])
+    crm.add_crm_rows("leads", 1)
+    clock.move(HOUR)
+    run()
+    assert_equal(warehouse, sandbox)
 
 
 @duckdb_only
@@ -155,6 +178,8 @@ def test_an_hour_that_somebody_else_has_used(
         # one that says how long it is ends there
         (6, 3, [3, 3], [1, 2]),
         (7, 2, [2, 2, 2, 1], [1, 2, 3, 4]),
+        # though one in between is short of rows that it hides
+        (8, 3, [3, 2, 3], [1, 2, 3]),
         # and has pages as long as they are, whatever it says of them
         (5, 100, [2, 2, 1], [1, 2, 3]),
         (0, 100, [0], [1]),

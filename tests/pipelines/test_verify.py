@@ -139,6 +139,22 @@ def test_late_vanished_and_changed_visits(
     assert error.startswith("leadfeeder_legacy, account 6001, visits, ")
 
 
+@on_duckdb
+def test_lists_that_are_empty_now_and_lists_that_cannot_be_read(
+    vendors: Sandbox, load: Callable[[str], None], look: Callable[..., Verified]
+) -> None:
+    load("leedo")
+    crm = vendors.leedo.crm
+    vendors.faults.add("status", status=403, path="/leads", times=None)
+    verified = look("leedo")
+    assert differing_at_all(verified) == {}
+    assert len(verified.errors) == 1
+    vendors.faults.clear()
+    contacts = crm.remove_crm_rows("contacts", len(crm.rows["contacts"]))
+    accounts = crm.remove_crm_rows("accounts", len(crm.rows["accounts"]))
+    assert differing(look("leedo")) == {"contacts": len(contacts), "accounts": len(accounts)}
+
+
 def test_nothing_is_loaded_yet(vendors: Sandbox, clock: FakeClock) -> None:
     asked = Asked(Days(date(2026, 3, 1), TODAY))
     with pytest.raises(SettingError, match="leadhouse sync"):
