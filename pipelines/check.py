@@ -44,6 +44,8 @@ def _vendor(vendor: Vendor, clock: Clock, max_wait: timedelta) -> Finding:
             accounts = ", ".join(account.id for account in run.accounts)
         finally:
             run.close()
+        if missing := [error for lane in run.lanes for error in lane.errors]:
+            return Finding(vendor.name, False, "; ".join(missing))
     except SourceError as error:
         return Finding(vendor.name, False, str(error))
     streams = ", ".join(stream.name for stream in run.streams)

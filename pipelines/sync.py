@@ -183,10 +183,11 @@ def _open_runs(
             continue
         opened.append((vendor, open_run(vendor, settings, mine)))
     if not opened:
-        what = f"no vendor of {', '.join(sorted(asked.streams))}" if asked.streams else "no vendor"
-        off = list(summary.off.values())
+        off = f"{', '.join(summary.off.values())} {'is' if len(summary.off) == 1 else 'are'} not set"
         raise SettingError(
-            f"{what} is configured: {', '.join(off)} {'is' if len(off) == 1 else 'are'} not set",
+            f"no vendor of {', '.join(sorted(asked.streams))} is configured: {off}"
+            if asked.streams
+            else f"no vendor is configured: {off}",
             remedy="set at least one, in .dlt/secrets.toml or the environment",
         )
     return opened

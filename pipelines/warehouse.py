@@ -6,9 +6,10 @@ such turn, but an index for every key that a merge looks up. A lake is a DuckDB 
 
 import logging
 import random
+import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
@@ -142,11 +143,8 @@ class Warehouse:
                         raise busy
                 yield
             return
-        try:
-            with filelock.FileLock(self._lock_file(vendor), timeout=0):
-                yield
-        except filelock.Timeout:
-            raise busy from None
+        with self._holding(filelock.FileLock(self._lock_file(vendor), timeout=0), busy):
+            yield
 
     @contextmanager
     def open(self, *, shared: bool = False) -> Iterator[SqlClientBase[Any]]:
@@ -191,7 +189,7 @@ class Warehouse:
         self._fetch()
         deadline = self._clock.monotonic() + self._max_wait
         # whoever only reads is in no loader's way for long
-        with self._alone(nullcontext() if self._read_only else self._load_lock):
+        with self._alone(None if self._read_only else self._load_lock):
             yield deadline
 
     def _fetch(self) -> None:
@@ -204,17 +202,35 @@ class Warehouse:
             self._fetched = True
 
     @contextmanager
-    def _alone(self, lock: AbstractContextManager[Any]) -> Iterator[None]:
-        """The turn of this thread among those of this process, and that of this process among others."""
-        with self._turn:
-            try:
-                with lock:
-                    yield
-            except filelock.Timeout:
-                raise WarehouseError(
-                    f"{self.place.path} is being loaded by another run for longer than this one may wait",
-                    remedy="run again later, or allow more with --max-wait",
-                ) from None
+    def _alone(self, lock: filelock.BaseFileLock | None) -> Iterator[None]:
+        """The turn of this thread among those of this process, and with a lock that of this process among others."""
+        late = WarehouseError(
+            f"{self.place.path} is being loaded by another run for longer than this one may wait",
+            remedy="run again later, or allow more with --max-wait",
+        )
+        with self._turn, self._holding(lock, late) if lock else nullcontext():
+            yield
+
+    @contextmanager
+    def _holding(self, lock: filelock.BaseFileLock, held: WarehouseError) -> Iterator[None]:
+        """The lock, while this is not left; `held` is raised where somebody else has it for too long."""
+        folder = Path(lock.lock_file).parent
+        try:
+            # a lock takes a folder that cannot be written for one that somebody else is at work in
+            with tempfile.TemporaryFile(dir=folder):
+                pass
+            lock.acquire()
+        except filelock.Timeout:
+            raise held from None
+        except OSError as error:
+            raise WarehouseError(
+                f"{folder} cannot be written ({error.strerror or error})",
+                remedy=f"let this user write it, or check destination.{self.name}.credentials",
+            ) from None
+        try:
+            yield
+        finally:
+            lock.release()
 
     @contextmanager
     def connect(self) -> Iterator[SqlClientBase[Any]]:

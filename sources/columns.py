@@ -166,10 +166,17 @@ def as_json(value: object) -> str:
     return _NUL.sub(r"\1\\ufffd", text) if r"\u0000" in text else text
 
 
+def _number(value: object) -> Decimal:
+    try:
+        return Decimal(str(value))
+    except ArithmeticError:
+        raise ValueError(f"{value!r:.80} is no number") from None
+
+
 def _as_integer(value: object) -> int | None:
     if value == "":
         return None
-    number = Decimal(str(value))
+    number = _number(value)
     # the bounds come first: all the digits of 1e999999999 would take for ever
     if isinstance(value, bool) or not -(2**63) <= number < 2**63 or number != number.to_integral_value():
         raise ValueError(f"{value!r} is not a whole number of 64 bits")
@@ -177,7 +184,7 @@ def _as_integer(value: object) -> int | None:
 
 
 def _as_decimal(value: object) -> Decimal | None:
-    return None if value == "" else Decimal(str(value)).quantize(Decimal("1e-9"))
+    return None if value == "" else _number(value).quantize(Decimal("1e-9"))
 
 
 def _as_bool(value: object) -> bool | None:

@@ -15,11 +15,11 @@ SHORTEST_KEY = 10
 class HeaderAuth(AuthBase):
     """A secret in one header. It is set as `auth`, because headers are printed at debug level and `auth` is not."""
 
-    def __init__(self, header: str, value: str) -> None:
+    def __init__(self, header: str, value: str, *, setting: str = "the key") -> None:
         if not (value.isascii() and value.isprintable()):
             # the library would refuse it too, and print it
             raise SettingError(
-                "the key has a character in it that cannot be sent",
+                f"{setting} has a character in it that cannot be sent",
                 remedy="copy it again, without line breaks or typographic quotes",
             )
         self._header, self._value = header, value

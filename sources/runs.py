@@ -31,7 +31,7 @@ from .positions import Positions
 from .session import Session
 from .streams import Account, Asked, Batch, Read, Reports, Slice, Stream, Walks, position_of
 from .tables import Table
-from .windows import Days, Unit
+from .windows import ONE_DAY, Days, Unit
 
 log = logging.getLogger(__name__)
 # rows that are yielded at once: dlt's cost is per item, memory's per row
@@ -294,6 +294,7 @@ class Run:
                     raise
                 except Exception as error:  # noqa: BLE001 — isolation: one lane never stops the others
                     self.lanes.fail(task.lane, self.named(error), task.slice)
+                    self._leave_later(task)
                     batch = None
                 if batch is not None:
                     batch = {name: self._pii.clean(out.tables[name], rows) for name, rows in batch.items()}
@@ -446,6 +447,12 @@ class Run:
             return error
         log.debug("unexpected: %s", self.session.redact("".join(traceback.format_exception(error))))
         return SourceError(f"unexpected {type(error).__name__}: {error}", remedy="please report this")
+
+    def _leave_later(self, task: _Task) -> None:
+        """Name the days after one that could not be had: a position never moves past it."""
+        window = task.lane.window
+        if task.slice.window is None and task.days is not None and window is not None and window.last > task.days.last:
+            task.lane.notes.append(f"{Days(task.days.last + ONE_DAY, window.last)}: not loaded either")
 
     def _finish(self, lane: Lane, *left: "deque[_Task]") -> None:
         """Close a lane of which nothing is left to read."""

@@ -66,7 +66,7 @@ def limits(requests_per_second: int) -> tuple[Limit, ...]:
 
 def auth(key: str) -> HeaderAuth:
     """`X-Api-Key: <key>`."""
-    return HeaderAuth("X-Api-Key", key)
+    return HeaderAuth("X-Api-Key", key, setting="sources.leadfeeder.api_key")
 
 
 def read_error(document: Any) -> str | None:

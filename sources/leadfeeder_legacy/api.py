@@ -54,7 +54,7 @@ def limit(requests_per_minute: int) -> Limit:
 
 def auth(token: str) -> HeaderAuth:
     """`Authorization: Token token=<token>`."""
-    return HeaderAuth("Authorization", f"Token token={token}")
+    return HeaderAuth("Authorization", f"Token token={token}", setting="sources.leadfeeder_legacy.api_token")
 
 
 def read_error(document: Any) -> str | None:

@@ -160,11 +160,12 @@ class Reader:
                 self._answers[name] = self._api.status(name, meter)
             except (AccessError, RequestError) as error:
                 if error.status not in (REFUSALS if name is None else UNKNOWN):
+                    error.message = error.message if name is None else f"customUserId {name!r}: {error.message}"
                     raise
                 if name is None:
-                    # a key that may not ask at all is refused with 403, too
-                    wanted = f"name your customers' ids in sources.{VENDOR}.custom_user_ids"
-                    error.remedy = f"check the key, or {wanted}" if error.status == 403 else wanted
+                    # a wrong key or address may be refused in the same way
+                    ids = f"name your customers' ids in sources.{VENDOR}.custom_user_ids"
+                    error.remedy = f"check the key and base_url, or {ids}"
                 else:
                     log.warning("%s: nothing comes for the customUserId %r", VENDOR, name)
                 log.debug("%s: %s", VENDOR, error)

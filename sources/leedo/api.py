@@ -53,15 +53,18 @@ def limit(requests_per_hour: int) -> Limit:
 
 def auth(token: str) -> HeaderAuth:
     """`Authorization: Bearer <token>`."""
-    return HeaderAuth("Authorization", f"Bearer {token}")
+    return HeaderAuth("Authorization", f"Bearer {token}", setting="sources.leedo.api_token")
 
 
 def read_error(document: Any) -> str | None:
     """The vendor's words, wherever they stand: no error body is documented."""
-    found = document.get("error") or document.get("errors") or document
-    found = found[0] if isinstance(found, list) else found
-    words = found if isinstance(found, str) else found.get("message") or found.get("title") or found.get("detail")
-    return str(words) if words else None
+    for said in (document.get("error"), document.get("errors"), document):
+        found = said[0] if isinstance(said, list) and said else said
+        named = found if isinstance(found, dict) else {}
+        words = found if isinstance(found, str) else named.get("message") or named.get("title") or named.get("detail")
+        if words:
+            return str(words)
+    return None
 
 
 class Api:
@@ -81,7 +84,7 @@ class Api:
             if number > 1 and error.status not in REFUSED:
                 return Page([], None, None, refused=True)
             if isinstance(error, RequestError):
-                error.remedy = "check sources.leedo.per_page, page_parameter and per_page_parameter"
+                error.remedy = "check sources.leedo.per_page, page_parameter and per_page_parameter, and the key"
             elif error.status == 404:
                 error.remedy = "check sources.leedo.base_url"
             raise

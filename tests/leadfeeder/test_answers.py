@@ -21,7 +21,7 @@ from sources.errors import (
     SourceError,
 )
 from sources.leadfeeder import api, tables
-from sources.leadfeeder.api import Api
+from sources.leadfeeder.api import IDLE_PAGES, Api
 from sources.leadfeeder.visits import flat
 from sources.meter import Meter
 from sources.streams import Account
@@ -179,6 +179,27 @@ def test_a_full_list_is_asked_for_once(server: Server, client: Api, by: Any, pag
     server.answers = [page([str(number) for number in range(100)], **paging)]
     assert len(client.listed("/lists/1/items", Meter(), by=by)) == 100
     assert len(server.seen) == 1
+
+
+@pytest.mark.parametrize(
+    ("told", "cost"),
+    [({"charged": 2}, 2), ({"charged": "2"}, 2), ({"charged": 1.5}, 2), ({"charged": None}, 1), (None, 1)],
+)
+def test_what_an_answer_has_cost(server: Server, clock: FakeClock, told: Any, cost: int) -> None:
+    session, _ = open_api("a-key", clock, server.url)
+    charged: list[int] = []
+    server.answers = [said({"data": {"id": "1"}, "meta": {"credits": told}})]
+    meter = Meter()
+    Api(session, charged.append).one("/companies/1", meter, price=1)
+    assert (charged, meter.credits) == ([cost], cost)
+    session.close()
+
+
+def test_pages_that_bring_nothing_new_come_to_an_end(server: Server, client: Api) -> None:
+    server.answers = [page(["1"], next_cursor=str(number)) for number in range(1, 99)]
+    with pytest.raises(AnswerError, match="3 pages after one another bring nothing new"):
+        client.listed("/lists/1/items", Meter(), by="cursor")
+    assert len(server.seen) == 3 * (1 + IDLE_PAGES)
 
 
 def test_counts_may_be_texts(server: Server, client: Api) -> None:

@@ -12,6 +12,7 @@ from sandbox import Sandbox, World
 from sandbox.leadfeeder_contacts import contacts_of
 from sources import runs
 from sources.errors import SettingError
+from sources.leadfeeder.api import Api
 from sources.windows import Days
 from tests.conftest import FakeClock
 from tests.reading import Rows, rows_of
@@ -215,6 +216,22 @@ def test_credits_that_are_used_up_at_the_vendor_skip_the_stream(
     assert lane.status == "skipped"
     assert "insufficient_credits" in (lane.error or "")
     assert len(rows("contacts")) == lane.credits_charged == 2
+
+
+def test_a_price_that_is_higher_than_documented(
+    sandbox: Sandbox, run: Run, rows: Rows_of, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    setting(monkeypatch, companies=True, credit_budget=7)
+    told = Api._read
+
+    def dear(api: Api, document: Any, meter: Any, price: int = 0) -> Any:
+        if price:
+            document["meta"]["credits"] = {"charged": 3}
+        return told(api, document, meter, price)
+
+    monkeypatch.setattr(Api, "_read", dear)
+    lane = results(load(run, "companies"))["companies", "6001"]
+    assert (len(rows("companies")), lane.credits_charged) == (2, 6)
 
 
 def test_records_come_in_pieces_after_the_visits(

@@ -9,11 +9,14 @@ import pytest
 from pipelines.status import positions, status
 from pipelines.warehouse import Warehouse
 from sandbox import World
+from sources.errors import AccessError, NotEntitledError
+from sources.leadfeeder.api import Api
+from sources.leadfeeder.reader import Reader
 from sources.windows import Days
 from tests.conftest import FakeClock
 from tests.reading import rows_of
 
-from .conftest import START, TODAY, VENDOR, Run, Serve, assert_equal, bodies
+from .conftest import START, TODAY, VENDOR, Run, Serve, assert_equal, bodies, results
 
 # what does not depend on the destination is tried on one
 duckdb_only = pytest.mark.parametrize("destination", ["duckdb"])
@@ -184,3 +187,71 @@ def test_the_days_of_any_zone_come_whole(
         run(streams=frozenset({"visits"}), **asked)
         for account in world.accounts:
             assert loaded(account) == {visit.id for visit in world.window(account, START, TODAY, "utc").visits}
+
+
+NOT_BOUGHT = {"errors": [{"code": "insufficient_entitlements", "title": "Not part of the plan"}]}
+
+
+@pytest.mark.parametrize(("status", "body", "code"), [(404, None, 1), (403, NOT_BOUGHT, 0)])
+@duckdb_only
+def test_one_list_keeps_no_other_away(
+    warehouse: Warehouse, serve: Serve, run: Run, clock: FakeClock, status: int, body: Any, code: int
+) -> None:
+    sandbox = serve(World(days=6, accounts=1, visits_per_day=5, clock=clock.epoch))
+    lists = sandbox.leadfeeder.lists
+    account = sandbox.world.account("6001")
+    ill, *others = (each for each in lists.shelf(account).lists.values() if each.items)
+    sandbox.faults.add("status", status=status, body=body, path=f"/lists/{ill.id}/items", times=None)
+    lane = results(run(expect=code, streams=frozenset({"lists", "list_items"})))["list_items", "6001"]
+    assert {row["list_id"] for row in rows_of(warehouse, VENDOR, "list_items")} == {each.id for each in others}
+    assert lane.status == ("ok" if code == 0 else "failed")
+    assert f"list_items, {ill.id}: " in " ".join([*lane.notes, lane.error or ""])
+    sandbox.faults.clear()
+    run(streams=frozenset({"lists", "list_items"}))
+    assert {row["list_id"] for row in rows_of(warehouse, VENDOR, "list_items")} == {ill.id, *(o.id for o in others)}
+    lists.remove_list("6001", ill.id)
+    sandbox.requests.clear()
+    run(streams=frozenset({"lists", "list_items"}))
+    assert {row["list_id"] for row in rows_of(warehouse, VENDOR, "list_items")} == {each.id for each in others}
+    assert not sandbox.requests.find(f"/lists/{ill.id}/items")
+
+
+@pytest.mark.parametrize(("error", "code"), [(NotEntitledError("not bought"), 0), (AccessError("gone", status=404), 1)])
+@duckdb_only
+def test_one_feed_keeps_no_other_away(
+    warehouse: Warehouse, serve: Serve, run: Run, monkeypatch: pytest.MonkeyPatch, error: Exception, code: int
+) -> None:
+    monkeypatch.setenv("SOURCES__LEADFEEDER__START_DATE", "2026-02-20")
+    sandbox = serve()
+    feeds = set(sandbox.world.account("6001").feeds)
+    read, refused = Reader._companies, min(feeds)
+
+    def companies(reader: Reader, account: Any, days: Any, feed: str | None, meter: Any) -> Any:
+        if feed == refused and account.id == "6001":
+            raise error
+        return read(reader, account, days, feed, meter)
+
+    monkeypatch.setattr(Reader, "_companies", companies)
+    summary = run(expect=code, streams=frozenset({"feed_companies"}))
+    known = positions(warehouse, VENDOR)
+    assert known.loaded("6001", f"feed_companies/{refused}") is None
+    assert {feed for feed in feeds if known.loaded("6001", f"feed_companies/{feed}")} == feeds - {refused}
+    assert results(summary)["feed_companies", "6001"].status == ("ok" if code == 0 else "failed")
+
+
+@duckdb_only
+def test_one_scope_of_lists_that_is_not_bought(
+    warehouse: Warehouse, serve: Serve, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serve()
+    listed = Api.listed
+
+    def without_contacts(api: Api, path: str, meter: Any, params: Any = None, **named: Any) -> Any:
+        if (params or {}).get("filter[scope]") == "contact":
+            raise NotEntitledError("not bought")
+        return listed(api, path, meter, params, **named)
+
+    monkeypatch.setattr(Api, "listed", without_contacts)
+    run(streams=frozenset({"lists", "list_items"}))
+    assert {row["scope"] for row in rows_of(warehouse, VENDOR, "lists")} == {"company"}
+    assert rows_of(warehouse, VENDOR, "list_items")

@@ -92,6 +92,43 @@ def test_it_is_left_out_where_a_visit_shows_that_it_can_be(
     assert asked == {"start_date": str(DAY - timedelta(days=before)), "end_date": str(DAY + timedelta(days=after))}
 
 
+@pytest.mark.parametrize(
+    ("zone", "seen", "later"),
+    [
+        # an hour ahead in summer: the last hour of a day is the vendor's next one
+        ("Europe/London", date(2026, 3, 5), date(2026, 6, 5)),
+        # an hour behind in winter: the first hour is the vendor's day before
+        ("Atlantic/Azores", date(2026, 6, 5), date(2026, 12, 5)),
+    ],
+)
+def test_what_a_visit_has_shown_ends_where_clocks_are_changed(
+    sandbox: Sandbox,
+    clock: FakeClock,
+    client: Visits,
+    monkeypatch: pytest.MonkeyPatch,
+    zone: str,
+    seen: date,
+    later: date,
+) -> None:
+    world = sandbox.world
+    clock.move(timedelta(days=300))
+
+    def window(account: Any, asked: Any) -> Any:
+        return world.window(account.id, asked["start_date"], asked["end_date"], "account")
+
+    monkeypatch.setattr(sandbox.leadfeeder, "window", window)
+    account = world.add_account("Elsewhere", timezone=zone, visits_per_day=0)
+    for day in (seen, later):
+        for beside in (-1, 0, 1):
+            _add(sandbox, account, day + timedelta(days=beside), [time(0, 30), time(12), time(23, 30)])
+    for day in (seen, seen, later):
+        assert ids(client.read(Account(account), Days(day, day), Meter())) == stand(sandbox, account, day)
+    around = [(body["start_date"], body["end_date"]) for body in bodies(sandbox)]
+    # learnt in between, and forgotten
+    assert around[1] != around[0]
+    assert around[2] == (str(later - timedelta(days=1)), str(later + timedelta(days=1)))
+
+
 def test_no_day_after_today_is_asked_for(sandbox: Sandbox, account: str, client: Visits) -> None:
     client.read(Account(account), Days(DAY, TODAY), Meter())
     assert bodies(sandbox) == [{"start_date": str(DAY - timedelta(days=1)), "end_date": str(TODAY)}]

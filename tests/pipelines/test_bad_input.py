@@ -101,6 +101,18 @@ def test_wrong_environment(monkeypatch: pytest.MonkeyPatch, name: str, value: st
     assert_one_sentence(ended, *words)
 
 
+@pytest.mark.usefixtures("key")
+def test_a_warehouse_where_nothing_can_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DESTINATION__DUCKDB__CREDENTIALS", "/proc/here.duckdb")
+    for command, code in (("sync", USAGE), ("recover", FAILED)):
+        ended = leadhouse(command)
+        assert ended.exit_code == code
+        said = ended.stdout + ended.stderr
+        assert re.search(
+            r"/proc cannot be written \(.+\); let this user write it, or check destination\.duckdb\.", said
+        )
+
+
 @pytest.mark.parametrize(
     ("line", "words"),
     [
