@@ -71,7 +71,7 @@ class Alert:
         # Slack's own markup is made of these three characters
         text = html.escape("\n".join([heading, *shown, *more]), quote=False)
         if reason := _send(self._url, text):
-            log.warning("the message to Slack was not taken: %s; check --alert-slack or %s", reason, SETTING)
+            log.warning("the Slack message could not be delivered: %s; check --alert-slack or %s", reason, SETTING)
 
 
 def _is_url(text: str) -> bool:

@@ -171,7 +171,7 @@ def status(
         elif lines:
             printing.status(lines)
         else:
-            printing.plain("Nothing has been loaded yet: type `leadhouse sync`.")
+            printing.plain("Nothing has been loaded yet; run `leadhouse sync`.")
         # where something is expected, nothing at all is too old, too
         _exit(FAILED if any(line.stale for line in lines) or (max_ages() and not lines) else OK)
 
@@ -304,7 +304,7 @@ def recover(
     debug: Debug = False,
     log_json: LogJson = False,
 ) -> None:
-    """Let go of load packages that cannot be loaded; the next sync reads their days again."""
+    """Discard load packages that cannot be loaded; the next sync reads their days again."""
     with _command(debug=debug, log_json=log_json):
         from sources.clock import Clock
         from sources.settings import span
@@ -322,12 +322,12 @@ def recover(
 @app.command()
 def sandbox(
     port: Annotated[int, typer.Option(help="0 takes a free one.")] = 0,
-    seed: Annotated[int, typer.Option(help="Another seed tells another story.")] = 1,
-    days: Annotated[int, typer.Option(help="How many days there is data for, up to today.")] = 28,
+    seed: Annotated[int, typer.Option(help="Seed of the generated data.")] = 1,
+    days: Annotated[int, typer.Option(help="Days of data to generate, ending today.")] = 28,
     accounts: Annotated[int, typer.Option(help="How many accounts the keys can see.")] = 3,
     visits_per_day: Annotated[float, typer.Option(help="Of the biggest account.")] = 40,
     latency: Annotated[float, typer.Option(help="Seconds before each answer.")] = 0.0,
-    limits: Annotated[bool, typer.Option(help="Whether rate limits are kept.")] = True,
+    limits: Annotated[bool, typer.Option(help="Enforce the vendors' rate limits.")] = True,
     today: Annotated[str | None, typer.Option(metavar="DATE", help="The last day of the story.")] = None,
 ) -> None:
     """Serve the simulated vendors, and print the settings that point a sync at them."""

@@ -123,7 +123,7 @@ def _read(path: Path) -> tomlkit.TOMLDocument:
     try:
         return tomlkit.parse(path.read_text(encoding="utf-8")) if path.exists() else tomlkit.document()
     except TOMLKitError as error:
-        raise SettingError(f"{SECRETS} cannot be read: {error}", remedy="mend it, or move it away") from None
+        raise SettingError(f"{SECRETS} cannot be read: {error}", remedy="fix it, or move it elsewhere") from None
 
 
 def _key(vendor: Vendor, given: Given, terminal: Terminal, clock: Clock, new: dict[str, object]) -> _Tried | None:

@@ -36,7 +36,7 @@ def sentence(error: BaseException) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
     if isinstance(error, TomlProviderReadException):
         files = " or ".join(str(Path(path)) for path in error.full_paths if Path(path).exists())
-        return f"{files} cannot be read: {lines[-1]}; mend it, or move it away"
+        return f"{files} cannot be read: {lines[-1]}; fix it, or move it elsewhere"
     # a first line that ends in a colon says what, the next one why
     return " ".join(lines[:2]) if lines[0].endswith(":") else lines[0]
 

@@ -1,4 +1,4 @@
-"""What an answer says of how long nothing more should be asked."""
+"""How long an answer's headers ask us to wait before the next request."""
 
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime

@@ -83,7 +83,7 @@ class Positions:
 
     def incomplete(self, account: str, stream: str) -> list[date]:
         """The days that a vendor's limit kept from us, oldest first."""
-        return sorted(map(date.fromisoformat, self._incomplete.get(account, {}).get(stream, {})))
+        return sorted(map(date.fromisoformat, list(self._incomplete.get(account, {}).get(stream, {}))))
 
     def mark_incomplete(self, account: str, stream: str, day: date, reason: str) -> None:
         self._incomplete.setdefault(account, {}).setdefault(stream, {})[day.isoformat()] = reason
@@ -91,8 +91,9 @@ class Positions:
     def mark_complete(self, account: str, stream: str, days: Days) -> None:
         """Days that have been read in full are no longer incomplete."""
         listed = self._incomplete.get(account, {}).get(stream, {})
-        for day in [day for day in listed if date.fromisoformat(day) in days]:
-            del listed[day]
+        # reports come on a thread of their own, and mark days of leads as well
+        for day in [day for day in list(listed) if date.fromisoformat(day) in days]:
+            listed.pop(day, None)
 
     def all_loaded(self) -> Iterator[tuple[str | None, str, Days]]:
         """Every (account, stream, days)."""

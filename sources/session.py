@@ -372,7 +372,7 @@ class Session:
             if method != "GET":
                 raise TerminalError(f"{path} redirects a request that must not be sent twice", remedy="check base_url")
             url, params = target, None
-        raise TerminalError(f"{path} redirects in a circle", remedy="check base_url")
+        raise TerminalError(f"{path} redirects in a loop", remedy="check base_url")
 
     def _raise_for_status(self, response: requests.Response, path: str) -> None:
         status = response.status_code

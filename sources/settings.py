@@ -60,7 +60,7 @@ def resolve(spec: type[C], vendor: str) -> C:
             # it may be a secret, and is not shown
             raise SettingError(f"{setting} is no text", remedy="give it in quotes") from None
         raise SettingError(
-            f"{setting} is {error.field_value!r}, which is of the wrong kind", remedy=f"give it as {kind}"
+            f"{setting} is {error.field_value!r}, which has the wrong type", remedy=f"give it as {kind}"
         ) from None
 
 

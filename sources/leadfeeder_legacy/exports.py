@@ -309,7 +309,9 @@ class Exports:
 
     async def _submit(self, job: _Job) -> None:
         if job.attempts >= self._policy.attempts:
-            raise TransientError(f"{job.place}: asked for {job.attempts} times in vain", remedy="run again later")
+            raise TransientError(
+                f"{job.place}: requested {job.attempts} times without success", remedy="run again later"
+            )
         if pause := self._budget.take():
             job.due = self._clock.monotonic() + pause
             return

@@ -111,7 +111,7 @@ def test_a_post_that_fails_is_one_line(
     ended = leadhouse("sync", VENDOR, "--alert-slack", url, "--debug")
     assert ended.exit_code == FAILED
     [line] = [line for line in ended.stderr.splitlines() if "Slack" in line]
-    assert f"WARNING pipelines.alert: the message to Slack was not taken: {reason}; check --alert-slack" in line
+    assert f"WARNING pipelines.alert: the Slack message could not be delivered: {reason}; check --alert-slack" in line
     assert "hidden-word" not in ended.stdout + ended.stderr
     assert "Traceback" not in ended.stderr
 

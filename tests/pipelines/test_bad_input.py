@@ -152,7 +152,7 @@ def test_settings_file_that_cannot_be_read(house: Path, name: str, content: str,
     (house / ".dlt" / name).chmod(0o600)
     ended = leadhouse(command)
     assert ended.exit_code == USAGE
-    assert_one_sentence(ended, f".dlt/{name} cannot be read: ", "line ", "; mend it, or move it away")
+    assert_one_sentence(ended, f".dlt/{name} cannot be read: ", "line ", "; fix it, or move it elsewhere")
     assert "hidden-word" not in ended.stderr
 
 

@@ -418,7 +418,7 @@ class TestRedirects:
 
     def test_a_circle(self, server: Server, connect: Open) -> None:
         server.answers = [Answer(302, headers={"Location": "/accounts"})]
-        with pytest.raises(TerminalError, match="redirects in a circle"):
+        with pytest.raises(TerminalError, match="redirects in a loop"):
             ask(connect(server.url))
         assert len(server.seen) == 5
 
