@@ -394,7 +394,7 @@ class Run:
         if self.lanes.refused is not None and not task.lane.stopped:
             # an error of its own, because an error names the lane that it stopped
             refused = TerminalError(self.lanes.refused.message, remedy=self.lanes.refused.remedy)
-            self.lanes.fail(task.lane, refused, task.slice)
+            self.lanes.fail(task.lane, refused, replace(task.slice, part=None))
         if task.future is None and not task.lane.is_stopped(task.slice.part):
             task.future = self._pool.submit(self._read_window, stream, task.slice, task.lane.meter)
         return task
@@ -450,9 +450,10 @@ class Run:
 
     def _leave_later(self, task: _Task) -> None:
         """Name the days after one that could not be had: a position never moves past it."""
-        window = task.lane.window
-        if task.slice.window is None and task.days is not None and window is not None and window.last > task.days.last:
-            task.lane.notes.append(f"{Days(task.days.last + ONE_DAY, window.last)}: not loaded either")
+        in_order = task.slice.window is None and (task.moves_position or self.asked.days is not None)
+        days, window = task.days, task.lane.window
+        if in_order and days is not None and window is not None and days.last < window.last:
+            task.lane.notes.append(f"{Days(days.last + ONE_DAY, window.last)}: not loaded either")
 
     def _finish(self, lane: Lane, *left: "deque[_Task]") -> None:
         """Close a lane of which nothing is left to read."""

@@ -307,6 +307,9 @@ class TestIsolation:
         run = warehouse.extract(warehouse.open(vendor, BY_DAY))
         assert (lane(run, A).status, lane(run, B).status) == ("failed", "ok")
         assert len(vendor.of(A)) <= AHEAD
+        # the days after the one that failed are named, too
+        assert lane(run, A).notes == [f"{march(12, 18)}: not loaded either"]
+        assert lane(run, B).notes == []
 
     def test_a_ceiling_where_there_is_nothing_to_split(self, warehouse: House) -> None:
         vendor = Vendor(A)
