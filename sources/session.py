@@ -304,7 +304,7 @@ class Session:
                 try:
                     self._raise_for_status(response, path)
                 except AccessError as error:
-                    self._refused = error if error.status == 401 else None
+                    self._refused = error if error.status == 401 else self._refused
                     raise
                 return response
             if (refusal := self._refusal_of(response)) is not None:
