@@ -131,6 +131,11 @@ class Session:
         return ThreadPoolExecutor(self.workers, thread_name_prefix="request")
 
     @cached_property
+    def aside(self) -> ThreadPoolExecutor:
+        """A thread for what is not to wait behind pages: these may all be waiting for their turn."""
+        return ThreadPoolExecutor(1, thread_name_prefix="aside")
+
+    @cached_property
     def _adapter(self) -> HTTPAdapter:
         # without the session around it: there are no cookies and no hooks, and redirects are followed here
         return HTTPAdapter(pool_maxsize=4 * self.workers, max_retries=0)
@@ -147,7 +152,8 @@ class Session:
 
     def close(self) -> None:
         """Let go of threads and connections; waits for no answer of the vendor's."""
-        self.pool.shutdown(wait=False, cancel_futures=True)
+        for pool in (self.pool, self.aside):
+            pool.shutdown(wait=False, cancel_futures=True)
         self._adapter.close()
         self.budget.close()
 

@@ -468,8 +468,8 @@ class Exports:
         self._ledger.put(tables.EXPORT_REQUESTS, asdict(request))
 
     async def _call(self, do: Callable[..., T], *arguments: Any, **named: Any) -> T:
-        """Run what blocks in one of the session's threads."""
-        return await asyncio.get_running_loop().run_in_executor(self._session.pool, lambda: do(*arguments, **named))
+        """Run what blocks in a thread that no page is read in."""
+        return await asyncio.get_running_loop().run_in_executor(self._session.aside, lambda: do(*arguments, **named))
 
 
 def _too_long(job: _Job, max_wait: timedelta) -> TransientError:

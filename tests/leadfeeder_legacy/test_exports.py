@@ -1,5 +1,7 @@
 """Export requests: whatever happens between submit and load, each feed and window is asked for once and lands whole."""
 
+import asyncio
+import threading
 from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Any
@@ -12,7 +14,11 @@ from pipelines.sync import Summary, sync
 from pipelines.warehouse import Warehouse
 from sandbox import Sandbox, World
 from sources import urls
+from sources.budget import Budget, Limit
+from sources.leadfeeder_legacy.exports import Exports, Policy
 from sources.leadfeeder_legacy.report import Report
+from sources.ledger import MemoryLedger
+from sources.session import Session
 from sources.streams import Asked
 from sources.windows import Days
 from tests.conftest import FakeClock, on_duckdb
@@ -359,6 +365,26 @@ def test_a_request_whose_days_are_there_takes_nothings_place(
     assert_equal(warehouse, sandbox)
     ended = f"SELECT status, error, finished_at IS NULL FROM {VENDOR}.export_requests WHERE id LIKE '%%-earlier'"
     assert warehouse.query(ended) == [("given_up", why, False)] * 2
+
+
+def test_an_export_does_not_wait_behind_pages(clock: FakeClock) -> None:
+    budget = Budget(Limit(100, timedelta(minutes=1)), clock=clock)
+    session = Session(
+        base_url="http://127.0.0.1:9", auth=None, secrets=(), budget=budget, clock=clock, read_error=str, workers=2
+    )
+    exports = Exports(session, MemoryLedger(), lambda account: [], budget, clock, Policy())
+    turn = threading.Event()
+    for _ in range(session.workers):
+        session.pool.submit(turn.wait)
+
+    async def step() -> str:
+        return await asyncio.wait_for(exports._call(lambda: "submitted"), timeout=5)
+
+    try:
+        assert asyncio.run(step()) == "submitted"
+    finally:
+        turn.set()
+        session.close()
 
 
 @on_duckdb
