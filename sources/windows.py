@@ -14,6 +14,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import pendulum
 
 ONE_DAY = timedelta(days=1)
+# by the number of digits, what a second is in a number that stands for an instant
+EPOCH = {10: 1, 13: 1000}
 
 
 @dataclass(frozen=True, order=True)
@@ -59,7 +61,12 @@ def parse_day(text: object) -> date:
 
 
 def parse_instant(text: str) -> datetime:
-    """An instant in UTC from any ISO 8601 form the vendors use; without an offset it is read as UTC."""
+    """An instant in UTC from any ISO 8601 form the vendors use; without an offset it is read as UTC.
+
+    So are the seconds or milliseconds since 1970.
+    """
+    if text.isdecimal() and len(text) in EPOCH:
+        return datetime.fromtimestamp(int(text) / EPOCH[len(text)], UTC)
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:

@@ -73,8 +73,8 @@ class Api:
         return self._list(ACCOUNTS, meter)
 
     def tracking_scripts(self, account: Account, meter: Meter) -> list[dict[str, Any]]:
-        """The account's tracking script, as a list of one."""
-        return self._list(TRACKING_SCRIPT, meter, account)
+        """The account's tracking script, as a list of one, or of none."""
+        return self._list(TRACKING_SCRIPT, meter, account, may_be_none=True)
 
     def custom_feeds(self, account: Account, meter: Meter) -> list[dict[str, Any]]:
         """The account's feeds with their criteria."""
@@ -133,11 +133,17 @@ class Api:
         }
         return _page(self._session.get(path, params, meter=meter, check=_check_list), number)
 
-    def _list(self, endpoint: Endpoint, meter: Meter, account: Account | None = None) -> list[dict[str, Any]]:
+    def _list(
+        self, endpoint: Endpoint, meter: Meter, account: Account | None = None, *, may_be_none: bool = False
+    ) -> list[dict[str, Any]]:
+        def check(document: Any) -> None:
+            # JSON:API's null stands for an object that is not there
+            if not (may_be_none and isinstance(document, dict) and document.get("data", ...) is None):
+                _check_any(document)
+
         path = _path(endpoint, account.id if account else "")
-        document = self._session.get(path, meter=meter, check=_check_any)
-        data = document["data"]
-        return data if isinstance(data, list) else [data]
+        data = self._session.get(path, meter=meter, check=check)["data"]
+        return data if isinstance(data, list) else [data] if data is not None else []
 
 
 def parse_accounts(documents: list[dict[str, Any]]) -> list[Account]:

@@ -1,6 +1,10 @@
 """The report of an export request: checked to its end on disk, then handed on as columns, block by block."""
 
+import codecs
+import gzip
+import io
 import tempfile
+import zlib
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -16,6 +20,9 @@ from ..windows import Days
 from . import tables
 
 BLOCK = 10_000
+# what a file begins with
+GZIP, BOM = b"\x1f\x8b", codecs.BOM_UTF8
+DAMAGED = (ijson.JSONError, UnicodeDecodeError, AttributeError, gzip.BadGzipFile, EOFError, zlib.error)
 
 
 class Report:
@@ -57,8 +64,9 @@ class Report:
             for block in self._objects("included.item"):
                 self._keep((tables.REPORT_LEADS,), [o for o in block if o.get("type") == "leads"])
                 self._keep((tables.LOCATIONS,), [o for o in block if o.get("type") == "locations"])
-        except (ijson.JSONError, UnicodeDecodeError, AttributeError) as error:
-            raise AnswerError(f"the report is damaged ({error})") from None
+        except DAMAGED as error:
+            # what the parser says would show some of the report
+            raise AnswerError(f"the report is damaged ({type(error).__name__})") from None
         return count
 
     def blocks(self) -> Iterator[tuple[Table, pa.Table]]:
@@ -74,9 +82,19 @@ class Report:
                 yield table, markers[table.name]
         self.discard()
 
+    def _open(self) -> io.BufferedIOBase:
+        """The report from its beginning, unpacked where it came as a gzip file."""
+        stream = self.file.open("rb")
+        start = stream.read(len(BOM))
+        if start.startswith(GZIP):
+            stream.close()
+            return gzip.open(self.file, "rb")
+        stream.seek(len(BOM) if start == BOM else 0)
+        return stream
+
     def _has_list(self, name: str) -> bool:
         """Whether there is a list of that name; raises AnswerError where something else has it."""
-        with self.file.open("rb") as stream:
+        with self._open() as stream:
             for prefix, event, _ in ijson.parse(stream):
                 if prefix == name and event != "null":
                     if event == "start_array":
@@ -85,7 +103,7 @@ class Report:
         return False
 
     def _objects(self, prefix: str) -> Iterator[list[dict[str, Any]]]:
-        with self.file.open("rb") as stream:
+        with self._open() as stream:
             block: list[dict[str, Any]] = []
             for item in ijson.items(stream, prefix, use_float=True):
                 block.append(item)

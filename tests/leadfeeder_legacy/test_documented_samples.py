@@ -334,6 +334,15 @@ def test_a_wrong_token_is_said_in_the_vendors_words(vendor: Documented, load: Lo
     assert sorted(told) == sorted((s.name, "failed", int(s.name == "accounts"), result.error) for s in STREAMS)
 
 
+@duckdb_only
+def test_an_account_without_a_script(vendor: Documented, load: Load, warehouse: Warehouse) -> None:
+    vendor.scripts = {account: {"data": None} for account in ("6001", "6002")}
+
+    assert load(LEADS_DAY, streams={"tracking_scripts"}).exit_code == 0
+
+    assert rows(warehouse, "tracking_scripts") == []
+
+
 # -- the samples themselves --------------------------------------------------------------------------------------------
 
 

@@ -273,6 +273,6 @@ def test_mutated(name: str, data: st.DataObject) -> None:
         return
     # Leadsie's clients may be listed without a name
     rows = changed.get("allConnections", changed.get("data")) if isinstance(changed, dict) else changed
-    rows = rows if isinstance(rows, list) else [rows]
+    rows = rows if isinstance(rows, list) else [rows] if rows is not None else []
     if table not in ELSEWHERE and all(isinstance(r.get("id"), str) for r in rows):
         assert found[table] == len({row["id"] for row in rows}) or found[table] == len(rows)

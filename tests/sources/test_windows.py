@@ -174,6 +174,8 @@ class TestParse:
             "2026-03-18T10:15:30",
             "2026-03-18 10:15:30",
             "20260318T101530Z",
+            "1773828930",
+            "1773828930000",
         ],
     )
     def test_one_instant(self, text: str) -> None:
@@ -191,7 +193,9 @@ class TestParse:
         there = moment.astimezone(pendulum.timezone(minutes * 60))
         assert parse_instant(there.isoformat()) == moment
 
-    @pytest.mark.parametrize("text", ["", "soon", "now", "12:30", "P1D", "2026-03-18T25:00:00Z", "1773847800"])
+    @pytest.mark.parametrize(
+        "text", ["", "soon", "now", "12:30", "P1D", "2026-03-18T25:00:00Z", "17738478", "177384780012345"]
+    )
     def test_no_instant(self, text: str) -> None:
         with pytest.raises(ValueError, match=r"."):
             parse_instant(text)
