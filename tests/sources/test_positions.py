@@ -119,3 +119,13 @@ def test_what_is_read_whole_reaches_over_gaps_and_never_back() -> None:
     positions.reach(None, "grants", march(20))
     positions.reach(None, "grants", march(2, 3))
     assert list(positions.all_loaded()) == [(None, "grants", march(2, 20))]
+
+
+def test_a_window_that_backfills_have_begun_begins_with_the_earliest() -> None:
+    positions = Positions({})
+    march = date(2026, 3, 1)
+    for day in (9, 4, 6):
+        positions.begin_window("1", "feed_leads/all_leads", march, march.replace(day=day))
+    assert positions.begun_windows("1", "feed_leads/all_leads") == {march: march.replace(day=4)}
+    assert list(positions.all_begun()) == [("1", "feed_leads/all_leads", march, march.replace(day=4))]
+    assert positions.begun_windows("2", "feed_leads/all_leads") == {}
