@@ -418,7 +418,7 @@ def _result(lane: Lane) -> StreamResult:
         seconds_waited=round(lane.meter.seconds_waited, 3),
         credits_charged=lane.meter.credits,
         error="; ".join(errors) or None,
-        notes=[*lane.notes, *pending],
+        notes=[*lane.notes, *lane.meter.notes, *pending],
     )
 
 

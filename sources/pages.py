@@ -20,8 +20,8 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 WALKS = 3
-# what a vendor may answer to a page after the last one
-NO_SUCH_PAGE = (400, 404, 416, 422)
+# what a vendor may answer to a page after the last one; of a second page, the others may mean that it was asked wrongly
+NO_SUCH_PAGE, REFUSED = (404, 416), (400, 422)
 
 
 @dataclass(frozen=True)
@@ -146,8 +146,9 @@ def _one_by_one(
         try:
             page = fetch(number)
         except (RequestError, AccessError) as error:
-            if page.more is None and error.status in NO_SUCH_PAGE:
+            if page.more is None and error.status in (*NO_SUCH_PAGE, *(REFUSED if number > 2 else ())):
                 # nobody had said that there is one
+                log.info("page %s was refused (%s): the one before it is taken for the last", number, error.message)
                 return
             raise
         if page.more and not page.items:

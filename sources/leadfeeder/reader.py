@@ -1,6 +1,5 @@
 """What reading a stream of the `/v1` API means: one slice of it, whole, as the rows of its tables."""
 
-import logging
 import math
 import threading
 from collections import defaultdict
@@ -19,8 +18,6 @@ from ..windows import Days
 from . import api, tables
 from .api import Api, Json, ends, id_of
 from .visits import Visits
-
-log = logging.getLogger(__name__)
 
 SCOPES = ("company", "contact")
 
@@ -105,8 +102,7 @@ class Reader:
                         found[id_of(one)] = {**one, "attributes": {"scope": scope, **attributes}}
                 if len(refused) == len(SCOPES):
                     raise refused[0]
-                for each in refused:
-                    log.warning("leadfeeder: some lists of account %s are left out: %s", account.id, each.message)
+                meter.notes += [f"skipped: the lists of one scope: {each.message}" for each in refused]
                 self._lists[account.id] = list(found.values())
             return self._lists[account.id]
 
@@ -127,7 +123,7 @@ class Reader:
                 if isinstance(error, (LimitError, QuotaError)) or getattr(error, "status", None) == 401:
                     raise
                 # its name came with the list
-                log.warning("leadfeeder: the credits of account %s are unknown: %s", id_of(account), error.message)
+                meter.notes.append(f"the credits of account {id_of(account)} are unknown: {error.message}")
                 detail = {}
             attributes = {**(account.get("attributes") or {}), **(detail.get("attributes") or {})}
             found.append({**account, "attributes": attributes})

@@ -246,7 +246,9 @@ class Exports:
                 if resumed := self._resumed(run, lane, mine, request, positions):
                     yield resumed
                 else:
-                    await self._finish(request, Status.GIVEN_UP, "its days are not asked for any more")
+                    why = "its days are not asked for any more"
+                    lane.notes.append(f"export request {request.id} of {request.days} is given up: {why}")
+                    await self._finish(request, Status.GIVEN_UP, why)
         for job in self._crowded(run, stream, positions):
             job.request = waiting.get(_place(job))
             job.attempts = job.request.attempts if job.request else 0

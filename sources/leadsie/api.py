@@ -47,7 +47,7 @@ class ClientsAuth(HeaderAuth):
 def auth(key: str, header: str = CLIENTS_HEADER) -> ClientsAuth:
     """`header` is a name and a value with `{key}` in it."""
     name, _, value = header.partition(":")
-    return ClientsAuth(name.strip(), value.strip().replace("{key}", key))
+    return ClientsAuth(name.strip(), value.strip().replace("{key}", key), setting="sources.leadsie.api_key")
 
 
 def read_error(document: Any) -> str | None:

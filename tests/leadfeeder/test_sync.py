@@ -243,7 +243,7 @@ def test_one_feed_keeps_no_other_away(
 def test_one_scope_of_lists_that_is_not_bought(
     warehouse: Warehouse, serve: Serve, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    serve()
+    serve(World(days=6, accounts=1, visits_per_day=5))
     listed = Api.listed
 
     def without_contacts(api: Api, path: str, meter: Any, params: Any = None, **named: Any) -> Any:
@@ -252,6 +252,39 @@ def test_one_scope_of_lists_that_is_not_bought(
         return listed(api, path, meter, params, **named)
 
     monkeypatch.setattr(Api, "listed", without_contacts)
-    run(streams=frozenset({"lists", "list_items"}))
+    summary = run(streams=frozenset({"lists", "list_items"}))
+    notes = [note for lane in summary.vendors[0].streams for note in lane.notes]
+    assert notes == ["skipped: the lists of one scope: not bought"]
     assert {row["scope"] for row in rows_of(warehouse, VENDOR, "lists")} == {"company"}
     assert rows_of(warehouse, VENDOR, "list_items")
+
+
+@duckdb_only
+def test_a_feed_without_an_id_is_its_own_streams_failure(
+    warehouse: Warehouse, serve: Serve, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serve()
+    feeds = Reader.feeds
+
+    def nameless(reader: Reader, account: Any, meter: Any) -> Any:
+        return [{"attributes": {}} if account.id == "6001" else feed for feed in feeds(reader, account, meter)]
+
+    monkeypatch.setattr(Reader, "feeds", nameless)
+    ended = results(run(expect=1, streams=frozenset({"feed_companies", "tags"})))
+    assert {place for place, lane in ended.items() if lane.status != "ok"} == {("feed_companies", "6001")}
+    assert "something that has no id" in (ended["feed_companies", "6001"].error or "")
+
+
+@duckdb_only
+def test_credits_that_are_not_told_leave_the_accounts(warehouse: Warehouse, serve: Serve, run: Run) -> None:
+    sandbox = serve()
+    sandbox.faults.add("status", status=500, path="/accounts", account="6001", times=None)
+    lane = results(run(streams=frozenset({"accounts"})))["accounts", None]
+    assert {row["id"] for row in rows_of(warehouse, VENDOR, "accounts")} == {"6001", "6002"}
+    assert [note.partition(":")[0] for note in lane.notes] == ["the credits of account 6001 are unknown"]
+
+
+@duckdb_only
+def test_a_wrong_address_is_named(serve: Serve, run: Run) -> None:
+    serve().faults.add("status", status=404, path="/accounts", times=None)
+    assert str(run(expect=1).vendors[0].error).endswith("; check sources.leadfeeder.base_url")

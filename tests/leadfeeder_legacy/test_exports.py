@@ -364,8 +364,11 @@ def test_a_request_whose_days_are_there_takes_nothings_place(
         client.execute_sql(f"CREATE TABLE kept AS SELECT * FROM {VENDOR}.export_requests WHERE end_date = %s", TODAY)
         client.execute_sql(f"UPDATE kept SET {earlier}", start, end)
         client.execute_sql(f"INSERT INTO {VENDOR}.export_requests SELECT * FROM kept")
-    run()
+    summary = run()
     assert_equal(warehouse, sandbox)
+    # what is let go of for good is said
+    said = [note for vendor in summary.vendors for stream in vendor.streams for note in stream.notes if why in note]
+    assert len(said) == (2 if "not asked for" in why else 0)
     ended = f"SELECT status, error, finished_at IS NULL FROM {VENDOR}.export_requests WHERE id LIKE '%%-earlier'"
     assert warehouse.query(ended) == [("given_up", why, False)] * 2
 

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sources.errors import AnswerError, CeilingError, CountError, MovedError, RequestError, TransientError
-from sources.pages import NO_SUCH_PAGE, WALKS, Page, settled, side_by_side, walk
+from sources.pages import WALKS, Page, settled, side_by_side, walk
 
 SIZE = 10
 
@@ -305,21 +305,34 @@ class TestCount:
         assert sorted(read(vendor, pool, ahead=1)) == list(range(-1, 35))
 
 
-@pytest.mark.parametrize("status", NO_SUCH_PAGE)
-@pytest.mark.parametrize("named", [False, True])
-def test_a_page_that_nobody_has_named_may_be_refused(status: int, named: bool) -> None:
+@pytest.mark.parametrize(
+    ("status", "full", "named", "is_end"),
+    [
+        (404, 1, False, True),
+        (416, 1, False, True),
+        (400, 2, False, True),
+        (422, 2, False, True),
+        # the second page was asked for wrongly, perhaps
+        (400, 1, False, False),
+        (422, 1, False, False),
+        (403, 2, False, False),
+        # it had been named
+        (404, 2, True, False),
+    ],
+)
+def test_a_page_that_nobody_has_named_may_be_refused(status: int, full: int, named: bool, is_end: bool) -> None:
     def fetch(number: int) -> Page:
-        if number == 1:
-            return Page([{"id": n} for n in range(10)], {}, more=named or None)
+        if number <= full:
+            return Page([{"id": 10 * number + n} for n in range(10)], {}, more=named or None)
         raise RequestError("no such page", status=status)
 
     with ThreadPoolExecutor(2) as pool:
         pages = walk(fetch, size=10, pool=pool, ahead=2)
-        if named:
+        if is_end:
+            assert [len(page.items) for page in pages] == [10] * full
+        else:
             with pytest.raises(RequestError):
                 list(pages)
-        else:
-            assert [len(page.items) for page in pages] == [10]
 
 
 def test_small_pages_are_read_to_the_vendors_count() -> None:
