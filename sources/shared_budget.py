@@ -85,9 +85,6 @@ class SharedDatabase:
                 yield self._connection
             except psycopg.Error as error:
                 # its text may hold parts of the password; what the server says does not
-                if isinstance(error, psycopg.errors.LockNotAvailable):
-                    # others take their turns first: it is there
-                    self._answered = True
                 raise self._trouble(error.diag.message_primary) from None
             self._answered, self._away_since = True, None
 

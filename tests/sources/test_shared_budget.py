@@ -15,7 +15,6 @@ from pipelines.vendors import VENDORS, Vendor
 from pipelines.warehouse import Warehouse
 from sandbox import Sandbox, World
 from sandbox.requests_log import Seen
-from sources import shared_budget
 from sources.budget import Budget, Limit
 from sources.clock import StoppedError
 from sources.errors import QuotaError, SettingError
@@ -252,22 +251,6 @@ class TestADatabaseThatGoesAway:
         assert {stream.stream for stream in failed} >= {"lists", "list_items", "usage"}
         for stream in failed:
             assert "the database of sources.leadfeeder.shared_budget is away" in str(stream.error)
-
-
-def test_others_that_take_their_turn_first_are_waited_for(
-    machine: Machine, execute: Execute, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(
-        shared_budget, "OURS", shared_budget.OURS.replace("lock_timeout = '10s'", "lock_timeout = '50ms'")
-    )
-    assert machine().take() == 0
-    execute("BEGIN")
-    execute("LOCK TABLE {table} IN EXCLUSIVE MODE")
-    newcomer = machine()
-    # its first look at the database: neither its address nor its user is wrong
-    assert newcomer.take() == LOOK_AGAIN
-    execute("COMMIT")
-    assert newcomer.take() == 0
 
 
 @pytest.mark.parametrize("vendor", [*VENDORS.values()], ids=[*VENDORS])
