@@ -19,7 +19,7 @@ from sources.first_load import FirstLoad, Load
 from sources.leadfeeder.api import REQUESTS_PER_SECOND
 from sources.leadfeeder.first_load import load_of_account as of_v1
 from sources.leadfeeder_legacy.api import REQUESTS_PER_MINUTE
-from sources.leadfeeder_legacy.exports import REQUESTS_PER_MINUTE as EXPORTS_PER_MINUTE
+from sources.leadfeeder_legacy.export_requests import REQUESTS_PER_MINUTE as EXPORTS_PER_MINUTE
 from sources.leadfeeder_legacy.first_load import load_of_account as of_legacy
 from sources.windows import Days
 

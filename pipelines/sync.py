@@ -32,7 +32,8 @@ from sources.streams import Asked
 
 from .destination import first_line
 from .environment import give_back_memory
-from .ledger import WarehouseLedger, record, record_incomplete
+from .ledger import WarehouseLedger
+from .ops import record, record_incomplete
 from .packages import begin_again, put_away
 from .remembered import settings_stay
 from .vendors import VENDORS, Vendor
@@ -395,10 +396,15 @@ class _Sync:
         name = self._vendor.name
         positions = Positions(pipeline.state.get("sources", {}).get(name, {}))
         self._record_lanes(self._run.lanes)
+        # a day that several parts of an account lack is one
         days = {
             (account, part.partition("/")[0], day): reason for account, part, day, reason in positions.all_incomplete()
         }
-        record_incomplete(self._warehouse, name, [(name, *place, reason) for place, reason in days.items()])
+        rows = [
+            {"vendor": name, "account_id": account, "stream": stream, "date": day, "reason": reason}
+            for (account, stream, day), reason in days.items()
+        ]
+        record_incomplete(self._warehouse, name, rows)
 
 
 def _result(lane: Lane) -> StreamResult:

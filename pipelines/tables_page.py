@@ -12,6 +12,8 @@ import yaml  # type: ignore[import-untyped]
 
 from sources.tables import Table
 
+from .ledger import SQL_TYPES
+from .ops import TABLES as OPS_TABLES
 from .vendors import VENDORS
 from .warehouse import OPS
 
@@ -19,46 +21,8 @@ ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs/tables.md"
 MARTS = Path(__file__).with_name("models") / "layers/marts"
 
-TYPES = {
-    "id": "TEXT",
-    "text": "TEXT",
-    "bigint": "BIGINT",
-    "bool": "BOOLEAN",
-    "decimal": "DECIMAL(38, 9)",
-    "date": "DATE",
-    "timestamp": "TIMESTAMP WITH TIME ZONE",
-    "json": "JSON",
-}
 # a column that leads to another table says so with these words
 REFERENCE = re.compile(r"→ (\w+)\.(\w+)")
-
-# what the loader writes of itself: the only tables without a declaration
-LOADERS: Mapping[str, Mapping[str, str]] = {
-    "runs": {
-        "run_id": "The run; one `leadhouse sync` is one run.",
-        "vendor": "The vendor.",
-        "account_id": "The account; null where the vendor has none.",
-        "stream": "The stream.",
-        "started_at": "When it was begun.",
-        "finished_at": "When it had ended; null if the run was killed.",
-        "status": "ok, skipped, incomplete, failed or interrupted.",
-        "window_start": "The first day that was asked for.",
-        "window_end": "The last day that was asked for.",
-        "rows": "Rows that were read into the stream's first table.",
-        "requests": "Requests that were made, retries among them.",
-        "retries": "Requests that were made again.",
-        "seconds_waited": "Seconds that were waited for the vendor's limit.",
-        "credits_charged": "Credits that the vendor charged; null where nothing costs any.",
-        "error": "What kept data away.",
-    },
-    "incomplete_days": {
-        "vendor": "The vendor.",
-        "account_id": "The account.",
-        "stream": "The stream.",
-        "date": "The day that the vendor would not show in full, until a later run loads it.",
-        "reason": "Why.",
-    },
-}
 
 INTRODUCTION = """# The tables
 
@@ -80,7 +44,9 @@ def page() -> str:
         parts += [f"## {vendor.name}\n", diagram(tables)]
         parts += [_vendors(vendor.name, table, tables) for table in tables.values()]
     parts.append(f"## {OPS}\n\nWhat the loader writes of itself.\n")
-    parts += [_columns(f"{OPS}.{name}", "", ("column",), columns.items()) for name, columns in LOADERS.items()]
+    for each in OPS_TABLES:
+        described = [(column.name, column.type, column.about) for column in each.columns]
+        parts.append(_columns(f"{OPS}.{each.name}", "", ("column", "type"), described))
     parts.append("## marts\n\nWhat `leadhouse transform` builds.\n")
     for model in sorted(models(), key=lambda model: str(model["name"])):
         named = ((column["name"], column.get("description", "")) for column in model["columns"])
@@ -124,7 +90,9 @@ def _vendors(dataset: str, table: Table, tables: Mapping[str, Table]) -> str:
             about = REFERENCE.sub(f"→ {joins[column.name]}", about)
         if column.pii and "ersonal data" not in about:
             about = f"{about} Personal data.".strip()
-        rows.append((f"{column.name} (key)" if column.name in table.key else column.name, TYPES[column.type], about))
+        rows.append(
+            (f"{column.name} (key)" if column.name in table.key else column.name, SQL_TYPES[column.type], about)
+        )
     return _columns(f"{dataset}.{table.name}", table.about, ("column", "type"), rows)
 
 

@@ -8,7 +8,7 @@ import logging
 import random
 import tempfile
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from datetime import timedelta
 from functools import cached_property
@@ -411,3 +411,18 @@ def make(client: SqlClientBase[Any], statement: str) -> None:
         # a server may say it in any language
         if getattr(error.dbapi_exception, "pgcode", None) not in THERE_ALREADY and "already exists" not in str(error):
             raise
+
+
+def swap(
+    client: SqlClientBase[Any],
+    table: str,
+    condition: str,
+    arguments: Sequence[object],
+    rows: Sequence[Sequence[object]],
+) -> None:
+    """Delete the rows of a condition and insert others, in one transaction."""
+    with client.begin_transaction():
+        client.execute_sql(f"DELETE FROM {table} WHERE {condition}", *arguments)  # noqa: S608 — own names
+        if rows:
+            places = ", ".join(f"({', '.join(['%s'] * len(row))})" for row in rows)
+            client.execute_sql(f"INSERT INTO {table} VALUES {places}", *[v for row in rows for v in row])  # noqa: S608

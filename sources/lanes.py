@@ -1,6 +1,7 @@
 """How the lanes of a run fare: each is one stream of one account, from what is asked for to how it ended."""
 
 import logging
+import traceback
 from collections.abc import Callable, Iterator, Set
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -104,8 +105,9 @@ class Lanes:
             if lane.stream == stream.name and id(lane) not in still_busy:
                 self.close(lane)
 
-    def fail(self, lane: Lane, error: SourceError, of: Slice | Days | None, *, stop: bool = True) -> None:
+    def fail(self, lane: Lane, failure: Exception, of: Slice | Days | None, *, stop: bool = True) -> None:
         """Note that something of a lane could not be had; with `stop` nothing more of it, or of its part, is tried."""
+        error = self._named(failure)
         account = f"account {lane.account.id}" if lane.account else None
         text = self._redact(str(error.locate(self._vendor, account, lane.stream, str(of) if of else None)))
         part = of.part if isinstance(of, Slice) else None
@@ -124,6 +126,13 @@ class Lanes:
             lane.status = "skipped" if is_skipped and lane.status != "failed" else "failed"
             lane.errors.append(text)
         log.warning("%s%s", "skipped: " if is_skipped else "", text)
+
+    def _named(self, error: Exception) -> SourceError:
+        """A mistake of ours is one lane's failure too; its traceback is for whoever reads the log at debug level."""
+        if isinstance(error, SourceError):
+            return error
+        log.debug("unexpected: %s", self._redact("".join(traceback.format_exception(error))))
+        return SourceError(f"unexpected {type(error).__name__}: {error}", remedy="please report this")
 
     def read_otherwise(self, account_id: str, stream: str, day: date, how: str) -> None:
         """A day that the stream could not read in full has been read in full by other means."""

@@ -1,15 +1,13 @@
-"""From a vendor's streams to dlt resources: what is read, in which order, and what happens when it cannot be.
+"""From a vendor's streams to dlt resources: what was planned is read, and what happens when it cannot be.
 
 The slices of a lane are read side by side with those of other lanes. A lane that fails keeps what it has and stops;
 the others go on.
 """
 
 import logging
-import math
-import traceback
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import cached_property
@@ -22,11 +20,12 @@ from dlt.extract import DltResource, DltSource
 
 from .clock import Clock, StoppedError
 from .due import Due
-from .errors import AccessError, CeilingError, SourceError, TerminalError
+from .errors import AccessError, CeilingError, TerminalError
 from .lanes import Lane, Lanes
 from .meter import Meter
 from .outbox import Outbox, digest_of, is_new
 from .pii import KEEP, Pii
+from .plan import Parts, Plan, Task, split
 from .positions import Positions
 from .session import Session
 from .streams import Account, Asked, Batch, Read, Reports, Slice, Stream, Walks, position_of
@@ -38,27 +37,9 @@ log = logging.getLogger(__name__)
 BLOCK = 10_000
 # windows that are read at once; of those that are days together, and have many pages, half as many
 AHEAD = 8
-# pages of a window that was cut: far below what a vendor cuts off, because all that are read at once are held
-PART = 30
 PIECE = timedelta(minutes=5)
 # a vendor without a limit makes no piece that a small machine could not load
 ROWS = 500_000
-
-
-@dataclass
-class _Task:
-    lane: Lane
-    slice: Slice
-    moves_position: bool
-    future: "Future[Batch] | None" = None
-
-    @property
-    def days(self) -> Days | None:
-        return self.slice.days
-
-    @property
-    def ready(self) -> bool:
-        return self.future is None or self.future.done()
 
 
 @dataclass(frozen=True)
@@ -91,7 +72,7 @@ class Run:
         lookback: int,
         requests_per_second: float,
         asked: Asked = Asked(),
-        parts: Callable[[Stream, Account, Meter], Sequence[str]] | None = None,
+        parts: Parts | None = None,
         unit: Unit = "month",
         pii: Pii = KEEP,
         reports: Reports | None = None,
@@ -108,13 +89,13 @@ class Run:
         self._list_accounts = accounts
         self._clock = clock
         self.due = Due(clock, start, lookback, unit, asked.days)
-        self._parts = parts
+        self._plan = Plan(asked, self.due, self.lanes, parts)
         self._pii = pii
         self._reports = reports
         self._walks = walks
         self._crowded = False
-        self._queues: dict[str, deque[_Task]] = {}
-        self._running: dict[str, deque[_Task]] = {}
+        self._queues: dict[str, deque[Task]] = {}
+        self._running: dict[str, deque[Task]] = {}
         self._requests_per_piece = max(int(requests_per_second * PIECE.total_seconds()), 1)
         self._piece: _Piece | None = None
         self._out_of_order: set[Days] = set()
@@ -262,7 +243,7 @@ class Run:
     def _extract(self, stream: Stream) -> Iterator[Any]:
         positions = Positions(dlt.current.source_state())
         if stream.name not in self._queues:
-            self._queues[stream.name] = deque(self._plan(stream, positions))
+            self._queues[stream.name] = deque(self._plan.tasks(stream, self.accounts, positions))
         queue, running = self._queues[stream.name], self._running.setdefault(stream.name, deque())
         ahead = AHEAD // 2 if stream.by == "days" else AHEAD
         self._extracting.add(stream.name)
@@ -286,14 +267,14 @@ class Run:
                     batch = None if stopped or task.future is None else task.future.result()
                 except CeilingError as error:
                     if task.days is not None and len(task.days) > 1 and stream.by != "window":
-                        _split(task, error.pages, queue, running)
+                        split(task, error.pages, queue, running)
                         continue
                     self._incomplete(task, error, positions)
                     batch = None
                 except (StoppedError, CancelledError):
                     raise
                 except Exception as error:  # noqa: BLE001 — isolation: one lane never stops the others
-                    self.lanes.fail(task.lane, self.named(error), task.slice)
+                    self.lanes.fail(task.lane, error, task.slice)
                     self._leave_later(task)
                     batch = None
                 if batch is not None:
@@ -330,67 +311,7 @@ class Run:
         # what has been read is not kept waiting for a turn that comes after the piece
         return made > piece.began and now + self.session.budget.pause >= piece.until
 
-    def _plan(self, stream: Stream, positions: Positions) -> Iterator[_Task]:
-        """What is left to read of a stream, oldest first in each lane."""
-        accounts = self.accounts
-        if stream.by == "vendor":
-            yield _Task(self.lanes.open(stream, None), Slice(), moves_position=False)
-            return
-        for account in accounts:
-            lane = self.lanes.open(stream, account)
-            if stream.by == "account":
-                # a part that is gone is read once more, as an empty one
-                known = positions.parts(account.id, stream.name) if stream.parted else ()
-                parts = dict.fromkeys([*self._parts_of(stream, lane, account), *known])
-                if not parts:
-                    self.lanes.close(lane)
-                yield from (_Task(lane, Slice(account, part=part), moves_position=False) for part in parts)
-                continue
-            if stream.by == "window":
-                yield from self._plan_windows(stream, lane, account, positions)
-                continue
-            days = self.due.days(account, positions.loaded(account.id, stream.name))
-            lane.window = days
-            # what is new comes first: an old day that still cannot be had must not keep it away
-            for part in days.parts(len(days) if stream.by == "day" else 1) if days else ():
-                yield _Task(lane, Slice(account, part), moves_position=self.asked.days is None)
-            retried = positions.incomplete(account.id, stream.name) if self.asked.days is None else []
-            for day in retried:
-                if days is None or day not in days:
-                    yield _Task(lane, Slice(account, Days(day, day)), moves_position=False)
-            if days is None and not retried:
-                self.lanes.close(lane)
-
-    def _plan_windows(self, stream: Stream, lane: Lane, account: Account, positions: Positions) -> Iterator[_Task]:
-        """What has passed of the calendar windows that are due, for each part of the account by itself."""
-        moves = self.asked.days is None
-        planned = []
-        for part in self._parts_of(stream, lane, account):
-            name = position_of(stream.name, part)
-            loaded, begun = positions.loaded(account.id, name), positions.begun_windows(account.id, name)
-            lane.widen(self.due.days(account, loaded))
-            due = self.due.windows(account, loaded, begun)
-            retried = positions.incomplete(account.id, name) if moves else []
-            again = self.due.windows_of(account, loaded, begun, retried)
-            for window, days in (due | {first: again[first] for first in again.keys() - due}).items():
-                planned.append(_Task(lane, Slice(account, days, window, part), moves and window in due))
-        if not planned:
-            self.lanes.close(lane)
-        yield from planned
-
-    def _parts_of(self, stream: Stream, lane: Lane, account: Account) -> Sequence[str | None]:
-        """The parts of the account that a stream is read by, each by itself; none where they cannot be had."""
-        if not stream.parted or self._parts is None:
-            return (None,)
-        try:
-            return self._parts(stream, account, lane.meter)
-        except (StoppedError, CancelledError):
-            raise
-        except Exception as error:  # noqa: BLE001 — isolation: one lane never stops the others
-            self.lanes.fail(lane, self.named(error), None)
-            return ()
-
-    def _begin(self, stream: Stream, task: _Task) -> _Task:
+    def _begin(self, stream: Stream, task: Task) -> Task:
         if self.lanes.refused is not None and not task.lane.stopped:
             # an error of its own, because an error names the lane that it stopped
             refused = TerminalError(self.lanes.refused.message, remedy=self.lanes.refused.remedy)
@@ -403,7 +324,7 @@ class Run:
         with self.session.window():
             return self._read(stream, of, meter)
 
-    def _loaded(self, stream: Stream, task: _Task, batch: Batch, positions: Positions) -> bool:
+    def _loaded(self, stream: Stream, task: Task, batch: Batch, positions: Positions) -> bool:
         """Note what has been read; returns whether it is worth loading."""
         lane = task.lane
         lane.read = True
@@ -425,7 +346,7 @@ class Run:
             positions.begin_window(lane.account.id, name, task.slice.window, task.days.first)
         return True
 
-    def _incomplete(self, task: _Task, error: CeilingError, positions: Positions) -> None:
+    def _incomplete(self, task: Task, error: CeilingError, positions: Positions) -> None:
         lane = task.lane
         if task.days is None or lane.account is None:
             self.lanes.fail(lane, error, task.slice)
@@ -441,21 +362,14 @@ class Run:
         lane.incomplete[day] = str(error)
         log.warning("%s", error)
 
-    def named(self, error: Exception) -> SourceError:
-        """A mistake of ours is one lane's failure too; its traceback is for whoever reads the log at debug level."""
-        if isinstance(error, SourceError):
-            return error
-        log.debug("unexpected: %s", self.session.redact("".join(traceback.format_exception(error))))
-        return SourceError(f"unexpected {type(error).__name__}: {error}", remedy="please report this")
-
-    def _leave_later(self, task: _Task) -> None:
+    def _leave_later(self, task: Task) -> None:
         """Name the days after one that could not be had: a position never moves past it."""
         in_order = task.slice.window is None and (task.moves_position or self.asked.days is not None)
         days, window = task.days, task.lane.window
         if in_order and days is not None and window is not None and days.last < window.last:
             task.lane.notes.append(f"{Days(days.last + ONE_DAY, window.last)}: not loaded either")
 
-    def _finish(self, lane: Lane, *left: "deque[_Task]") -> None:
+    def _finish(self, lane: Lane, *left: deque[Task]) -> None:
         """Close a lane of which nothing is left to read."""
         if not any(task.lane is lane for tasks in left for task in tasks):
             self.lanes.close(lane)
@@ -468,20 +382,6 @@ def _unseen(missing: str, known: Sequence[Account]) -> AccessError:
         status=404,
         remedy="check --account and account_ids",
     )
-
-
-def _split(task: _Task, pages: int, queue: "deque[_Task]", running: "deque[_Task]") -> None:
-    """Cut a window that the vendor would cut off; what follows it in its lane waits behind the parts."""
-    assert task.days is not None
-    parts = [
-        _Task(task.lane, replace(task.slice, days=days), task.moves_position)
-        for days in task.days.parts(max(2, math.ceil(pages / PART)))
-    ]
-    later = [other for other in running if other.lane is task.lane]
-    others = [other for other in running if other.lane is not task.lane]
-    running.clear()
-    running.extend(others)
-    queue.extendleft(reversed(parts + later))
 
 
 def _days_of(batch: Batch, table: str, column: str) -> Days | None:

@@ -3,7 +3,7 @@
 Leadfeeder API, "Exporting feeds": `POST /export-requests` (5 a minute, besides the 100 of everything), then
 `GET /export-requests/<id>` until `processed`, then the `download_url`. A report has no limit of rows and takes as long
 as it takes, so a request outlives the run that made it: it stands in the ledger before it is first polled, and whoever
-runs next goes on with it. `status_url` names a path that is not documented; the documented one is polled.
+runs next goes on with it.
 
 One loop does one step at a time, whichever is due first. While other streams have something to read, the loop ends with
 their piece, so that they are loaded; it goes on in the next one.
@@ -12,14 +12,11 @@ their piece, so that they are loaded; it goes on in the next one.
 import asyncio
 import logging
 import random
-import uuid
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import asdict, dataclass, replace
-from datetime import date, datetime, timedelta
-from enum import StrEnum
+from datetime import date, timedelta
 from typing import Any, TypeVar
-from urllib.parse import quote
 
 from ..budget import Budget
 from ..clock import Clock, StoppedError
@@ -30,57 +27,19 @@ from ..positions import Positions
 from ..runs import Run
 from ..session import NotNowError, Session, UnclearError
 from ..streams import Account, Stream, position_of
-from ..windows import Days, Unit, calendar, parse_instant
+from ..windows import Days, Unit, calendar
 from . import tables
+from .export_requests import PATH, ExportRequest, Place, Status, check, draft
 from .report import Report
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-PATH = "/export-requests"
-REQUESTS_PER_MINUTE = 5
 # requests that may be under way at once: more would spend the budget on polls
 UNDER_WAY = 20
 FIRST_WAIT, LONGEST_WAIT, GROWTH = 2.0, 60.0, 1.6
 DOWNLOADS = 4
-
-
-class Status(StrEnum):
-    """The vendor's states of a request, and two of ours."""
-
-    PENDING = "pending"
-    PROCESSED = "processed"
-    FAILED = "failed"
-    UNCLEAR = "unclear"
-    GIVEN_UP = "given_up"
-
-    @property
-    def is_final(self) -> bool:
-        """Whether polling has nothing more to tell."""
-        return self is not Status.PENDING
-
-
-@dataclass(frozen=True)
-class ExportRequest:
-    """A row of the ledger."""
-
-    id: str
-    account_id: str
-    custom_feed_id: str
-    start_date: date
-    end_date: date
-    status: str
-    created_at: datetime | None
-    submitted_at: datetime
-    finished_at: datetime | None = None
-    attempts: int = 1
-    row_count: int | None = None
-    error: str | None = None
-
-    @property
-    def days(self) -> Days:
-        return Days(self.start_date, self.end_date)
 
 
 @dataclass(frozen=True)
@@ -119,7 +78,11 @@ class _Job:
     is_loaded: bool = False
 
     @property
-    def place(self) -> str:
+    def place(self) -> Place:
+        """What it asks for."""
+        return self.account.id, self.feed, self.days.first, self.days.last
+
+    def __str__(self) -> str:
         return f"feed {self.feed}, {self.days}"
 
     @property
@@ -186,7 +149,7 @@ class Exports:
             except Exception as error:  # isolation: one window never stops the others
                 if isinstance(error, StoppedError) or self._clock.stopped:
                     raise
-                self._fail(run, job, run.named(error))
+                self._fail(run, job, error)
                 jobs.remove(job)
                 continue
             if job.report is not None:
@@ -215,7 +178,7 @@ class Exports:
         """The windows that are due: since each feed's own position, or touched by a backfill; and crowded days."""
         rows = await self._call(self._ledger.rows, tables.EXPORT_REQUESTS)
         requests = [ExportRequest(**row) for row in rows]
-        waiting = {_place(request): request for request in requests if request.finished_at is None}
+        waiting = {request.place: request for request in requests if request.finished_at is None}
         for request in requests:
             if request.finished_at is not None and request.status == Status.PROCESSED:
                 window = calendar(request.days, self._policy.window)[0].first
@@ -231,7 +194,7 @@ class Exports:
                 continue
             for feed in feeds:
                 for job in self._windows(run, lane, account, feed, positions):
-                    job.request = waiting.pop(_place(job), None)
+                    job.request = waiting.pop(job.place, None)
                     job.attempts = job.request.attempts if job.request else 0
                     if job.moves_position:
                         self._in_order[account.id, feed].append(job)
@@ -250,7 +213,7 @@ class Exports:
                     lane.notes.append(f"export request {request.id} of {request.days} is given up: {why}")
                     await self._finish(request, Status.GIVEN_UP, why)
         for job in self._crowded(run, stream, positions):
-            job.request = waiting.get(_place(job))
+            job.request = waiting.get(job.place)
             job.attempts = job.request.attempts if job.request else 0
             yield job
 
@@ -290,7 +253,7 @@ class Exports:
                     jobs.append(_Job(lane, account, "all_leads", day, Days(day, day), crowded=True))
         return jobs
 
-    def _crowded_places(self, run: Run, positions: Positions) -> set[tuple[str, str, date, date]]:
+    def _crowded_places(self, run: Run, positions: Positions) -> set[Place]:
         return {
             (account.id, "all_leads", day, day)
             for account in run.accounts
@@ -311,61 +274,37 @@ class Exports:
 
     async def _submit(self, job: _Job) -> None:
         if job.attempts >= self._policy.attempts:
-            raise TransientError(
-                f"{job.place}: requested {job.attempts} times without success", remedy="run again later"
-            )
+            raise TransientError(f"{job}: requested {job.attempts} times without success", remedy="run again later")
         if pause := self._budget.take():
             job.due = self._clock.monotonic() + pause
             return
         if job.since is None:
             job.since = self._clock.monotonic()
         job.attempts += 1
-        sent = self._clock.now()
-        form = {
-            "account_id": job.account.id,
-            "custom_feed_id": job.feed,
-            "start_date": job.days.first.isoformat(),
-            "end_date": job.days.last.isoformat(),
-        }
-        # should this process end before the answer is recorded, this row is what remains
-        draft = ExportRequest(
-            id=f"unclear-{uuid.uuid4()}",
-            account_id=job.account.id,
-            custom_feed_id=job.feed,
-            start_date=job.days.first,
-            end_date=job.days.last,
-            status=Status.UNCLEAR,
-            created_at=None,
-            submitted_at=sent,
-            finished_at=sent,
-            attempts=job.attempts,
-            error="no answer was recorded; it may have been taken",
-        )
-        await self._record(draft)
+        request = draft(job.place, job.attempts, self._clock.now())
+        await self._record(request)
         try:
-            document = await self._call(self._session.post, PATH, form, meter=job.lane.meter)
+            document = await self._call(self._session.post, PATH, request.form, meter=job.lane.meter)
         except NotNowError as refused:
-            await self._call(self._ledger.remove, tables.EXPORT_REQUESTS, asdict(draft))
+            await self._call(self._ledger.remove, tables.EXPORT_REQUESTS, asdict(request))
             job.attempts -= 1
             job.due = self._clock.monotonic() + refused.pause
             return
         except UnclearError as error:
-            await self._record(replace(draft, error=error.message))
+            await self._record(replace(request, error=error.message))
             self._later(job)
-            log.warning("%s: %s; it may have been taken and is asked for again", job.place, error.message)
+            log.warning("%s: %s; it may have been taken and is asked for again", job, error.message)
             return
         except (SourceError, StoppedError):
             # refused, or stopped before its turn came
-            await self._call(self._ledger.remove, tables.EXPORT_REQUESTS, asdict(draft))
+            await self._call(self._ledger.remove, tables.EXPORT_REQUESTS, asdict(request))
             raise
         try:
-            taken = _answered(replace(draft, finished_at=None, error=None), document)
-            request = replace(taken, id=str(document["data"]["id"]))
+            job.request = request.taken(document)
         except AnswerError as error:
-            await self._record(replace(draft, error=error.message))
+            await self._record(replace(request, error=error.message))
             raise
-        await self._call(self._ledger.put, tables.EXPORT_REQUESTS, asdict(request), asdict(draft))
-        job.request = request
+        await self._call(self._ledger.put, tables.EXPORT_REQUESTS, asdict(job.request), asdict(request))
         job.pause = FIRST_WAIT
         self._later(job)
 
@@ -377,17 +316,15 @@ class Exports:
         if age > self._policy.max_age:
             await self._finish(job.request, Status.GIVEN_UP, f"given up after {age}")
             raise TransientError(
-                f"{job.place}: export request {job.request.id} is older than export_max_age ({age})",
+                f"{job}: export request {job.request.id} is older than export_max_age ({age})",
                 remedy="the next run asks again; allow more with export_max_age",
             )
         try:
-            document = await self._call(
-                self._session.get, f"{PATH}/{quote(job.request.id, safe='')}", meter=job.lane.meter, check=_check
-            )
+            document = await self._call(self._session.get, job.request.path, meter=job.lane.meter, check=check)
         except (AccessError, RequestError) as error:
             await self._finish(job.request, Status.GIVEN_UP, error.message)
             raise
-        job.request = _answered(job.request, document)
+        job.request = job.request.answered(document)
         if job.request.status == Status.FAILED:
             await self._finish(job.request, Status.FAILED, "the vendor could not make the report")
             job.request = None
@@ -401,7 +338,7 @@ class Exports:
         """Fetch the report; an expired URL is asked for afresh, an expired report is asked for again."""
         assert job.request is not None
         if not isinstance(url, str) or not url:
-            raise AnswerError(f"{job.place}: export request {job.request.id} is processed and has no download_url")
+            raise AnswerError(f"{job}: export request {job.request.id} is processed and has no download_url")
         job.downloads += 1
         report = Report(job.account.id, job.feed, job.window_start, job.days, crowded=job.crowded)
         try:
@@ -421,8 +358,8 @@ class Exports:
         except TransientError as error:
             report.discard()
             if job.downloads >= DOWNLOADS:
-                raise TransientError(f"{job.place}: {error.message}", remedy=error.remedy) from None
-            log.info("%s: %s; fetching it again", job.place, error)
+                raise TransientError(f"{job}: {error.message}", remedy=error.remedy) from None
+            log.info("%s: %s; fetching it again", job, error)
             await self._record(job.request)
             self._later(job)
             return
@@ -449,7 +386,7 @@ class Exports:
             while windows and windows[0].is_loaded:
                 positions.advance(job.account.id, name, windows.popleft().days)
 
-    def _fail(self, run: Run, job: _Job, error: SourceError) -> None:
+    def _fail(self, run: Run, job: _Job, error: Exception) -> None:
         """One window's error is not its neighbours', unless nothing of the account can be had."""
         hopeless = isinstance(error, NotEntitledError) or (isinstance(error, AccessError) and error.status == 401)
         run.lanes.fail(job.lane, error, job.days, stop=hopeless)
@@ -477,44 +414,10 @@ class Exports:
 def _too_long(job: _Job, max_wait: timedelta) -> TransientError:
     if job.is_pending:
         return TransientError(
-            f"{job.place}: the export request is still pending after {max_wait}",
+            f"{job}: the export request is still pending after {max_wait}",
             remedy="the next run collects it; wait longer with --max-wait",
         )
     return TransientError(
-        f"{job.place}: no report could be had within {max_wait}",
+        f"{job}: no report could be had within {max_wait}",
         remedy="run again later, or allow more with --max-wait",
     )
-
-
-def _place(of: "ExportRequest | _Job") -> tuple[str, str, date, date]:
-    if isinstance(of, ExportRequest):
-        return of.account_id, of.custom_feed_id, of.start_date, of.end_date
-    return of.account.id, of.feed, of.days.first, of.days.last
-
-
-def _check(document: Any) -> None:
-    try:
-        if document["data"]["id"] and document["data"]["attributes"]["status"]:
-            return
-    except (KeyError, TypeError):
-        pass
-    raise AnswerError("the answer is no export request")
-
-
-def _answered(request: ExportRequest, document: Any) -> ExportRequest:
-    """The request as the vendor's answer has it; an unknown status raises AnswerError with its text."""
-    _check(document)
-    attributes = document["data"]["attributes"]
-    created = attributes.get("created_at")
-    status = str(attributes["status"])
-    if status not in (Status.PENDING, Status.PROCESSED, Status.FAILED):
-        raise AnswerError(f"export request {document['data']['id']} has a status that is not documented: {status!r}")
-    return replace(request, status=status, created_at=_instant(created) or request.created_at)
-
-
-def _instant(text: object) -> datetime | None:
-    """When the vendor took a request: nothing depends on it, so that it may be missing or unreadable."""
-    try:
-        return parse_instant(str(text)) if text else None
-    except ValueError:
-        return None

@@ -24,7 +24,7 @@ from ..settings import VendorSettings, listed, positive, resolve, scope, shared,
 from ..streams import Account, Asked, Batch, Slice, Stream
 from ..tables import Table, concat, within
 from ..windows import Days, Unit
-from . import api, exports, tables
+from . import api, export_requests, exports, tables
 from .api import Api
 from .visits import Visits
 
@@ -46,7 +46,7 @@ class Settings(VendorSettings):
     requests_per_minute: int = api.REQUESTS_PER_MINUTE
     export_feeds: Any | None = None
     export_window: str = "month"
-    export_requests_per_minute: int = exports.REQUESTS_PER_MINUTE
+    export_requests_per_minute: int = export_requests.REQUESTS_PER_MINUTE
     export_attempts: int = 3
     export_max_age: str = "24h"
 

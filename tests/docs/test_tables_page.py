@@ -5,7 +5,6 @@ import re
 import pytest
 
 from pipelines import tables_page
-from pipelines.ledger import _OPS_TABLES
 from pipelines.vendors import VENDORS, Vendor
 from sources.columns import Column
 from sources.tables import Table
@@ -27,11 +26,6 @@ def test_every_table_and_column_is_there_and_explained() -> None:
             rows = re.findall(r"^\| (\w+)(?: \(key\))? \| ([^|]+) \| (.*) \|$", section.partition("\n### ")[0], re.M)
             assert [name for name, *_ in rows if name != "column"] == [column.name for column in table.columns]
             assert all(kind and about for _, kind, about in rows)
-
-
-def test_the_loaders_tables_are_told_as_they_are_made() -> None:
-    made = {name: [part.split()[0] for part in columns.split(", ")] for name, columns in _OPS_TABLES.items()}
-    assert {name: list(columns) for name, columns in tables_page.LOADERS.items()} == made
 
 
 @EACH_VENDOR

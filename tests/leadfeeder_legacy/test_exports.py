@@ -1,8 +1,6 @@
 """Export requests: whatever happens between submit and load, each feed and window is asked for once and lands whole."""
 
 import asyncio
-import codecs
-import gzip
 import threading
 from collections.abc import Callable
 from datetime import date, timedelta
@@ -17,7 +15,6 @@ from pipelines.warehouse import Warehouse
 from sandbox import Sandbox, World
 from sources import urls
 from sources.budget import Budget, Limit
-from sources.errors import AnswerError
 from sources.leadfeeder_legacy.exports import Exports, Policy
 from sources.leadfeeder_legacy.report import Report
 from sources.ledger import MemoryLedger
@@ -371,34 +368,6 @@ def test_a_request_whose_days_are_there_takes_nothings_place(
     assert len(said) == (2 if "not asked for" in why else 0)
     ended = f"SELECT status, error, finished_at IS NULL FROM {VENDOR}.export_requests WHERE id LIKE '%%-earlier'"
     assert warehouse.query(ended) == [("given_up", why, False)] * 2
-
-
-ROW = b'{"relationships": {"lead": {"data": {"id": "a|b"}}}, "attributes": {}}'
-
-
-@pytest.mark.parametrize(
-    ("content", "rows"),
-    [
-        (b'{"data": [%s]}' % ROW, 1),
-        (codecs.BOM_UTF8 + b'{"data": []}', 0),
-        (gzip.compress(b'{"data": [%s, %s]}' % (ROW, ROW)), 2),
-        (gzip.compress(b'{"data": []}')[:-9], None),
-        (b"\x1f\x8b is no gzip", None),
-        (b"<html>a-secret-page</html>", None),
-    ],
-    ids=["plain", "with a mark", "packed", "packed and cut", "not packed", "a page"],
-)
-def test_a_report_in_any_wrapping(content: bytes, rows: int | None) -> None:
-    report = Report("6001", "all_leads", date(2026, 3, 1), Days(START, TODAY), crowded=True)
-    report.file.write_bytes(content)
-    if rows is None:
-        with pytest.raises(AnswerError) as raised:
-            report.read()
-        assert "secret" not in str(raised.value)
-        assert raised.value.message.startswith("the report is damaged (")
-    else:
-        assert report.read() == rows
-    report.discard()
 
 
 def test_an_export_does_not_wait_behind_pages(clock: FakeClock) -> None:

@@ -11,7 +11,7 @@ from dlt.common.configuration.container import Container
 from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
 
 from pipelines.freshness import words
-from pipelines.ledger import RUN_COLUMNS, record
+from pipelines.ops import RUNS, record
 from pipelines.status import StreamStatus, status
 from pipelines.warehouse import Warehouse
 from sandbox import Sandbox
@@ -41,7 +41,7 @@ def ran(
 ) -> None:
     """Record runs of a stream: how many hours ago each ended (it took one), and how."""
     for number, (ago, ended) in enumerate(runs):
-        row: dict[str, Any] = dict.fromkeys(RUN_COLUMNS)
+        row: dict[str, Any] = dict.fromkeys(RUNS.names)
         finished = None if ended == "running" else now - ago * HOUR
         row |= {"run_id": f"{stream} {number}", "vendor": vendor, "account_id": account, "stream": stream}
         row |= {"started_at": now - (ago + 1) * HOUR, "finished_at": finished, "status": ended}

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sources.clock import Clock
 from sources.errors import AnswerError, SourceError
 from sources.leadfeeder_legacy import tables
-from sources.leadfeeder_legacy.exports import ExportRequest, _answered, _check
+from sources.leadfeeder_legacy.export_requests import ExportRequest
 from sources.leadfeeder_legacy.report import Report
 from sources.windows import Days
 
@@ -122,8 +122,7 @@ def test_status(document: Any) -> None:
     """An answer about a request is one, with an id and a status that is known, or it is an AnswerError."""
     request = ExportRequest("1", "6001", "all_leads", DAY, DAY, "pending", NOW, NOW)
     try:
-        _check(document)
-        answered = _answered(request, document)
+        answered = request.answered(document)
     except AnswerError:
         return
     assert answered.id
