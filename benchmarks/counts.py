@@ -8,18 +8,23 @@ import duckdb
 import psycopg2  # type: ignore[import-untyped, unused-ignore]
 
 TABLES = ("visits", "visit_pages", "leads", "lead_days", "locations")
-OF_VISITS = ("visits", "visit_pages")
 
 
-def of(place: Path | str, tables: tuple[str, ...] = TABLES) -> dict[str, int]:
+def of(place: Path | str) -> dict[str, int]:
     """Of our tables, as far as the floor makes them too; a DSN is PostgreSQL's."""
-    return _count(place, {table: f"leadfeeder_legacy.{table}" for table in tables})
+    return _count(place, {table: (f"leadfeeder_legacy.{table}", "*") for table in TABLES})
 
 
 def by_the_book(file: Path) -> dict[str, int]:
-    """Of the tables that dlt made by itself."""
-    names = ("visits", "visits__attributes__visit_route")
-    return _count(file, {ours: f"by_the_book.{its}" for ours, its in zip(OF_VISITS, names, strict=True)})
+    """Of what dlt made tables of by itself, by the names of ours."""
+    tables = {
+        "visits": "visits",
+        "visit_pages": "visits__attributes__visit_route",
+        "leads": "leads",
+        "lead_days": "leads",
+    }
+    counted = {"leads": "DISTINCT id"}
+    return _count(file, {ours: (f"by_the_book.{its}", counted.get(ours, "*")) for ours, its in tables.items()})
 
 
 def query(place: Path | str, *statements: str) -> list[tuple[Any, ...]]:
@@ -37,6 +42,6 @@ def query(place: Path | str, *statements: str) -> list[tuple[Any, ...]]:
         return cursor.fetchall() if cursor.description else []
 
 
-def _count(place: Path | str, tables: dict[str, str]) -> dict[str, int]:
-    counts = ", ".join(f"(SELECT count(*) FROM {table})" for table in tables.values())  # noqa: S608 — own names
+def _count(place: Path | str, tables: dict[str, tuple[str, str]]) -> dict[str, int]:
+    counts = ", ".join(f"(SELECT count({what}) FROM {table})" for table, what in tables.values())  # noqa: S608 — own names
     return dict(zip(tables, query(place, f"SELECT {counts}")[0], strict=True))
