@@ -180,9 +180,9 @@ class Table:
             if self.history and column in HISTORY:
                 continue
             if column.at is not None and column.parent:
-                arrays[column.name] = self._array(column, of_parents.at(column.at)).take(parent_of)
+                arrays[column.name] = self._array(column, of_parents.at(column.at), of_parents).take(parent_of)
             elif column.at is not None:
-                arrays[column.name] = self._array(column, own.at(column.at))
+                arrays[column.name] = self._array(column, own.at(column.at), own)
             elif column.name == "position":
                 arrays[column.name] = self._array(column, list(chain.from_iterable(map(range, lengths))))
             else:
@@ -199,7 +199,7 @@ class Table:
                 snake = snake_case(name) or "unnamed"
                 # two names may become one: neither field is dropped
                 free = next(f for n in count(1) if (f := snake if n == 1 else f"{snake}_{n}") not in arrays)
-                arrays[free] = self._array(Column(free), own.of(self.open, name))
+                arrays[free] = self._array(Column(free), own.of(self.open, name), own)
                 schema = schema.append(pa.field(free, pa.string()))
         return pa.table(arrays, schema=schema)
 
@@ -234,11 +234,23 @@ class Table:
                 arrays.append(pa.nulls(count, kind))
         return pa.table(arrays, schema=self.schema)
 
-    def _array(self, column: Column, values: Sequence[Json]) -> pa.Array:
+    def _array(self, column: Column, values: Sequence[Json], of: Fields | None = None) -> pa.Array:
         try:
             return array_of(column, values)
         except ValueError as error:
-            raise AnswerError(f"{self.name}.{error}") from None
+            which = _first_refused(column, values)
+            name = of.at("id")[which] if of is not None else None
+            raise AnswerError(f"{self.name}.{error}" + (f", in row {name!s:.80}" if name is not None else "")) from None
+
+
+def _first_refused(column: Column, values: Sequence[Json]) -> int:
+    """Which of some values is the first that cannot be read."""
+    for place, value in enumerate(values):
+        try:
+            array_of(column, [value])
+        except ValueError:
+            return place
+    return 0
 
 
 def last_of_each(rows: pa.Table, key: Sequence[str]) -> pa.Table:

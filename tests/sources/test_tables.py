@@ -157,9 +157,9 @@ class TestRows:
             ({"shout": 5}, "shout"),
         ],
     )
-    def test_an_unreadable_value_is_named(self, attributes: dict[str, Any], name: str) -> None:
-        with pytest.raises(AnswerError, match=rf"visits\.{name}: cannot be read as"):
-            rows(VISIT, visit(**attributes))
+    def test_an_unreadable_value_is_named_with_its_row(self, attributes: dict[str, Any], name: str) -> None:
+        with pytest.raises(AnswerError, match=rf"visits\.{name}: cannot be read as .*, in row v2;"):
+            rows(VISIT, visit(**attributes) | {"id": "v2"}, visit(**attributes) | {"id": "v3"})
 
 
 class TestUnknownFields:
