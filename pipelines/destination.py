@@ -1,5 +1,6 @@
 """The destination that is set: where it is, and how dlt reaches it."""
 
+import errno
 import hashlib
 import os
 import sys
@@ -58,6 +59,21 @@ class Place:
         digest = hashlib.sha256(self.identity.encode()).hexdigest()[:16]
         return Path(get_dlt_pipelines_dir()) / "leadhouse" / digest
 
+    def make_working_dir(self) -> Path:
+        """The same, made; raises SettingError where this user may not write it."""
+        folder = self.working_dir
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            why = "" if os.access(folder, os.W_OK) else os.strerror(errno.EACCES)
+        except OSError as error:
+            why = error.strerror or str(error)
+        if why:
+            raise SettingError(
+                f"{folder} cannot be written ({why})",
+                remedy="let this user write it, or set DLT_DATA_DIR to a folder that it may write",
+            )
+        return folder
+
 
 def resolve(destination: str, path: Path | None = None) -> tuple[Any, Place]:
     """dlt's destination, and where it is; raises SettingError naming the setting."""
@@ -66,9 +82,7 @@ def resolve(destination: str, path: Path | None = None) -> tuple[Any, Place]:
         sys.modules.setdefault("dlt.common.libs.sql_alchemy_compat", sql_alchemy_shims)
     if destination == "filesystem":
         lake = _lake()
-        working_dir = Place(f"filesystem {lake.url}", "duckdb").working_dir
-        working_dir.mkdir(parents=True, exist_ok=True)
-        path = working_dir / "lake.duckdb"
+        path = Place(f"filesystem {lake.url}", "duckdb").make_working_dir() / "lake.duckdb"
         return _in_file(path), Place(f"filesystem {lake.url}", "duckdb", path, lake)
     setting = f"destination.{destination}.credentials"
     given = str(path) if path else configured(setting)
@@ -91,12 +105,7 @@ def resolve(destination: str, path: Path | None = None) -> tuple[Any, Place]:
             raise SettingError(
                 f"{setting} is not set", remedy="set it to postgresql://user:password@host:5432/database"
             )
-        try:
-            server = PostgresCredentials(given)
-        except (ValueError, TypeError, ConfigurationException):
-            raise SettingError(
-                f"{setting} is no connection string", remedy="give it as postgresql://user:password@host:5432/database"
-            ) from None
+        server = _server(setting, given)
         # dlt insists on a password; a server that trusts its host needs none
         server.password = server.password or ""
         server.query = KEEP_ALIVE | (server.query or {})
@@ -116,6 +125,22 @@ def resolve(destination: str, path: Path | None = None) -> tuple[Any, Place]:
             remedy="choose duckdb, postgres, filesystem (a lake) or another database",
         )
     return remembering(found), Place(destination, destination)
+
+
+def _server(setting: str, given: Any) -> PostgresCredentials:
+    """The PostgreSQL server of a connection string; raises SettingError, without anything of the string."""
+    form = "give it as postgresql://user:password@host:5432/database"
+    try:
+        server = PostgresCredentials(given)
+    except (ValueError, TypeError, ConfigurationException):
+        raise SettingError(f"{setting} is no connection string", remedy=form) from None
+    # SQLAlchemy's form names a driver as well
+    if server.drivername.partition("+")[0] not in ("postgresql", "postgres"):
+        raise SettingError(f"{setting} is no connection string of PostgreSQL", remedy=form)
+    server.drivername = "postgresql"  # type: ignore[misc]
+    if "@" in (server.host or ""):
+        raise SettingError(f"{setting} has an @ in its password", remedy="write it as %40, a / as %2F and a : as %3A")
+    return server
 
 
 def _in_file(path: Path) -> Any:
@@ -186,5 +211,6 @@ def configured(setting: str) -> Any:
 
 
 def first_line(error: BaseException) -> str:
-    """What an error says first."""
-    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    """What an error says first; of dlt's words around a driver's, the driver's."""
+    said = str(error).rpartition("The actual reason given is: ")[2]
+    return next((line for line in said.splitlines() if line.strip()), type(error).__name__)

@@ -1,8 +1,11 @@
 """`ops`: what the loader writes of itself, declared column by column; each change is a transaction of its own."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+
+from sources.windows import Days
 
 from .warehouse import OPS, Warehouse, make, swap
 
@@ -29,15 +32,14 @@ class OpsTable:
         return [column.name for column in self.columns]
 
     def replace(
-        self, warehouse: Warehouse, condition: str, arguments: Sequence[object], rows: Sequence[Mapping[str, object]]
+        self, warehouse: Warehouse, condition: str, arguments: Sequence[object], rows: Sequence[Sequence[object]]
     ) -> None:
         """Write rows in place of those of a condition, at once."""
         columns = ", ".join(f"{c.name} {c.type}{' NOT NULL' if c.required else ''}" for c in self.columns)
-        values = [[row[name] for name in self.names] for row in rows]
         with warehouse.open() as client:
             make(client, f"CREATE SCHEMA IF NOT EXISTS {OPS}")
             make(client, f"CREATE TABLE IF NOT EXISTS {OPS}.{self.name} ({columns})")
-            swap(client, f"{OPS}.{self.name}", condition, arguments, values)
+            swap(client, f"{OPS}.{self.name}", condition, arguments, rows)
 
 
 RUNS = OpsTable(
@@ -72,14 +74,73 @@ INCOMPLETE_DAYS = OpsTable(
         Column("reason", "TEXT", "Why."),
     ),
 )
-TABLES = (RUNS, INCOMPLETE_DAYS)
+LOADED_DAYS = OpsTable(
+    "loaded_days",
+    (
+        Column("vendor", "TEXT", "The vendor.", required=True),
+        Column("account_id", "TEXT", "The account; null where the vendor has none."),
+        Column("stream", "TEXT", "The stream.", required=True),
+        Column("loaded_from", "DATE", "The first of the days that daily runs have loaded without a gap."),
+        Column("loaded_until", "DATE", "The last of them: where the next run goes on."),
+    ),
+)
+UNSETTLED = OpsTable(
+    "unsettled",
+    (
+        Column("vendor", "TEXT", "The vendor.", required=True),
+        Column("table_name", "TEXT", "The table; empty for days that were read although later ones were loaded."),
+        Column("account_id", "TEXT", "The account."),
+        Column("first_day", "DATE", "The first day that was read."),
+        Column("last_day", "DATE", "The last one."),
+    ),
+)
+TABLES = (RUNS, INCOMPLETE_DAYS, LOADED_DAYS, UNSETTLED)
 
 
 def record(warehouse: Warehouse, run_id: str, vendor: str, rows: Sequence[Mapping[str, object]]) -> None:
     """Replace what `ops.runs` says of a vendor's run."""
-    RUNS.replace(warehouse, "run_id = %s AND vendor = %s", (run_id, vendor), rows)
+    values = [[row[name] for name in RUNS.names] for row in rows]
+    RUNS.replace(warehouse, "run_id = %s AND vendor = %s", (run_id, vendor), values)
 
 
-def record_incomplete(warehouse: Warehouse, vendor: str, rows: Sequence[Mapping[str, object]]) -> None:
-    """Replace what `ops.incomplete_days` says of a vendor."""
+def record_incomplete(warehouse: Warehouse, vendor: str, rows: Sequence[Sequence[object]]) -> None:
+    """Replace what `ops.incomplete_days` says of a vendor: (vendor, account_id, stream, date, reason)."""
     INCOMPLETE_DAYS.replace(warehouse, "vendor = %s", (vendor,), rows)
+
+
+def record_loaded(warehouse: Warehouse, vendor: str, spans: Mapping[tuple[str | None, str], Days]) -> None:
+    """Replace what `ops.loaded_days` says of a vendor: days by account and stream."""
+    rows = [(vendor, account, stream, days.first, days.last) for (account, stream), days in spans.items()]
+    LOADED_DAYS.replace(warehouse, "vendor = %s", (vendor,), rows)
+
+
+@dataclass(frozen=True)
+class Unsettled:
+    """Days whose rows are loaded and not yet settled (`Warehouse.settle`): `read` by table and account."""
+
+    reread: Days | None = None
+    read: Mapping[str, Mapping[str, Days]] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return self.reread is not None or any(self.read.values())
+
+    def record(self, warehouse: Warehouse, vendor: str) -> None:
+        """Write them down in place of what was there: should the process be killed, the next one settles them."""
+        spans = [("", "", self.reread)] if self.reread else []
+        spans += [(table, account, days) for table, found in self.read.items() for account, days in found.items()]
+        rows = [(vendor, table, account, days.first, days.last) for table, account, days in spans]
+        UNSETTLED.replace(warehouse, "vendor = %s", (vendor,), rows)
+
+
+def unsettled(warehouse: Warehouse, vendor: str) -> Unsettled:
+    """What a run that was killed has left."""
+    reread, read = None, defaultdict[str, dict[str, Days]](dict)
+    for table, account, first, last in warehouse.query(
+        f"SELECT table_name, account_id, first_day, last_day FROM {OPS}.unsettled WHERE vendor = %s",  # noqa: S608
+        vendor,
+    ):
+        if table:
+            read[table][account] = Days(first, last)
+        else:
+            reread = Days(first, last)
+    return Unsettled(reread, read)

@@ -46,20 +46,36 @@ class Reader:
         path = self._warehouse.place.path
         if path is None or not self._warehouse.exists:
             raise WarehouseError(f"{path} is not there", remedy="load it with leadhouse sync --transform")
-        with _told(duckdb.Error), closing(duckdb.connect(str(path), read_only=True)) as connection:
+        with self._told(duckdb.Error), closing(duckdb.connect(str(path), read_only=True)) as connection:
             connection.execute("SET TimeZone = 'UTC'")
             return connection.sql(sql, params=arguments).to_arrow_table()
 
     def _postgres(self, sql: str, arguments: tuple[object, ...]) -> pa.Table:
         address = self._warehouse.destination.config_params["credentials"].to_native_representation()
         with (
-            _told(adbc_driver_postgresql.dbapi.Error),
+            self._told(adbc_driver_postgresql.dbapi.Error),
             adbc_driver_postgresql.dbapi.connect(address) as connection,
             connection.cursor() as cursor,
         ):
             cursor.execute("SET TRANSACTION READ ONLY")
             cursor.execute(sql, parameters=arguments or None)
             return cursor.fetch_arrow_table()
+
+    @contextmanager
+    def _told(self, driver_error: type[Exception]) -> Iterator[None]:
+        """What a database's driver raises, as what is to be done about it."""
+        try:
+            yield
+        except driver_error as error:
+            said = self._warehouse.redact(str(error))
+            if "lock on file" in said:
+                raise WarehouseError(
+                    f"{self._warehouse.place.path} is held by another program",
+                    remedy="run again when it is done, or close the notebook or shell that has it open",
+                ) from error
+            if "does not exist" in said and "connection to server" not in said:
+                raise WarehouseError(f"a model is not there: {said.splitlines()[0]}", remedy=BUILD) from error
+            raise WarehouseError(f"the warehouse cannot be read: {said.splitlines()[0]}") from error
 
 
 @dataclass(frozen=True)
@@ -129,17 +145,3 @@ def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
     elif not pa.types.is_decimal(column.type):
         return column
     return column.cast(pa.int64() if whole else pa.float64())
-
-
-@contextmanager
-def _told(driver_error: type[Exception]) -> Iterator[None]:
-    """What a database's driver raises, as what is to be done about it."""
-    try:
-        yield
-    except driver_error as error:
-        said = str(error)
-        if "lock on file" in said:
-            raise WarehouseError("the warehouse is being loaded", remedy="run again when that has ended") from error
-        if "does not exist" in said and "connection to server" not in said:
-            raise WarehouseError(f"a model is not there: {said.splitlines()[0]}", remedy=BUILD) from error
-        raise WarehouseError(f"the warehouse cannot be read: {said.splitlines()[0]}") from error

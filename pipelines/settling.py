@@ -51,15 +51,17 @@ def leave(vendor: str, table: Table, moving: Moving, read: Mapping[str, Days]) -
     return (look, values), (remove, [*values, first, last])
 
 
-def fill(vendor: str, table: Table, other: Table) -> list[str]:
+def fill(vendor: str, table: Table, other: Table, *, strangers: bool) -> list[str]:
     """Add the rows and the values that only the other table has; what is there already stays."""
     key = " AND ".join(f"t.{name} = o.{name}" for name in table.key)
     names = [name for name in other.schema.names if name in table.schema.names]
     values = [name for name in names if name not in table.key]
+    own = [name for name in table.schema.names if name not in names] if strangers else []
     ours, theirs = f"{vendor}.{table.name}", f"{vendor}.{other.name}"
     return [
         f"UPDATE {ours} AS t SET {', '.join(f'{c} = COALESCE(t.{c}, o.{c})' for c in values)} FROM {theirs} AS o "  # noqa: S608
-        f"WHERE {key} AND ({' OR '.join(f'(t.{c} IS NULL AND o.{c} IS NOT NULL)' for c in values)})",
+        f"WHERE {key} AND ({' OR '.join(f'(t.{c} IS NULL AND o.{c} IS NOT NULL)' for c in values)})"
+        + "".join(f" AND t.{c} IS NULL" for c in own),
         f"INSERT INTO {ours} ({', '.join(names)}) SELECT {', '.join(names)} FROM {theirs} AS o "  # noqa: S608
         f"WHERE NOT EXISTS (SELECT 1 FROM {ours} AS t WHERE {key})",
     ]

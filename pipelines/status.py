@@ -89,6 +89,7 @@ def _vendor(
         return
     settings = vendor.package.settings() if any(name == vendor.name for name, _ in ages) else None
     known = positions(warehouse, vendor.name)
+    spans = known.spans()
     for stream in vendor.package.STREAMS:
         table = next(table for table in stream.tables if table.name == stream.name)
         # a CRM's accounts are rows, and none of those that a key can see
@@ -101,13 +102,13 @@ def _vendor(
         for account, name in sorted((key for key in runs if key[1] == stream.name), key=str):
             run = runs[account, name]
             age, max_age = now - run.ok_at if run.ok_at else None, ages.get((vendor.name, name))
-            spans = [days for owner, part, days in known.all_loaded() if owner == account and _is_part(part, name)]
+            days = spans.get((account, name))
             yield StreamStatus(
                 vendor=vendor.name,
                 account_id=account,
                 stream=name,
-                loaded_from=max((days.first for days in spans), default=None),
-                loaded_until=min((days.last for days in spans), default=None),
+                loaded_from=days.first if days else None,
+                loaded_until=days.last if days else None,
                 rows=rows.get(account, 0),
                 last_run_at=run.started_at,
                 last_run_status=run.status,
@@ -136,10 +137,17 @@ def _runs(warehouse: Warehouse, vendor: Vendor) -> dict[tuple[str | None, str], 
         "WHERE vendor = %s ORDER BY started_at",
         vendor.name,
     ):
-        run = found.setdefault((account, stream), _Runs(started, ended))
-        run.started_at, run.status = started, ended
-        run.outcome = ended if finished else run.outcome
-        run.ok_at = finished if ended == "ok" else run.ok_at
+        told = [found.setdefault((account, stream), _Runs(started, ended))]
+        others = [run for (other, name), run in found.items() if name == stream and other]
+        if account is None and others:
+            # whoever is refused the first request is told nothing of any account
+            told = others
+        if others:
+            found.pop((None, stream), None)
+        for run in told:
+            run.started_at, run.status = started, ended
+            run.outcome = ended if finished else run.outcome
+            run.ok_at = finished if ended == "ok" else run.ok_at
     return found
 
 

@@ -28,12 +28,13 @@ from sources.errors import NotEntitledError, SettingError, SourceError
 from sources.lanes import Lane, Status
 from sources.positions import Positions
 from sources.runs import Run
-from sources.streams import Asked
+from sources.streams import Asked, Stream
+from sources.tables import Table
 
 from .destination import first_line
 from .environment import give_back_memory
 from .ledger import WarehouseLedger
-from .ops import record, record_incomplete
+from .ops import Unsettled, record, record_incomplete, record_loaded, unsettled
 from .packages import begin_again, put_away
 from .remembered import settings_stay
 from .vendors import VENDORS, Vendor
@@ -228,12 +229,12 @@ class _Sync:
         except SourceError as error:
             self._result.error = str(error.locate(name))
         except PipelineStepFailed as error:
-            self._result.error = "interrupted" if self._clock.stopped else self._run.session.redact(_explain(error))
+            self._result.error = "interrupted" if self._clock.stopped else self._redact(_explain(error))
         except StoppedError:
             self._result.error = "interrupted"
         except Exception as error:  # noqa: BLE001 — isolation: one vendor never stops the others
-            log.debug("unexpected: %s", self._run.session.redact("".join(traceback.format_exception(error))))
-            reason = self._run.session.redact(f"{type(error).__name__}: {error}").splitlines()[0]
+            log.debug("unexpected: %s", self._redact("".join(traceback.format_exception(error))))
+            reason = self._redact(f"{type(error).__name__}: {error}").splitlines()[0]
             self._result.error = f"{name}: unexpected {reason}; please report this"
         finally:
             self._run.close()
@@ -251,6 +252,9 @@ class _Sync:
         )
         return self._result
 
+    def _redact(self, text: str) -> str:
+        return self._warehouse.redact(self._run.session.redact(text))
+
     def _load_everything(self) -> None:
         pipeline = self._ready_pipeline()
         try:
@@ -265,11 +269,14 @@ class _Sync:
                 pipeline.normalize()
                 give_back_memory()
                 with self._warehouse.open():
+                    self._read.record(self._warehouse, self._vendor.name)
                     self._load(pipeline)
                     self._run.committed()
                     self._record(pipeline)
                     if self._run.finished:
-                        self._settle()
+                        tables = _tables(self._run.streams)
+                        self._warehouse.index(self._vendor.name, tables)
+                        self._settle(tables, self._read)
                     self._warehouse.publish(self._vendor.name, OPS, tidy=self._run.finished)
                 self._tell()
         except BaseException:
@@ -280,21 +287,25 @@ class _Sync:
                 self._record(pipeline)
                 self._warehouse.publish(OPS)
             except Exception as error:  # noqa: BLE001 — what ended the run is what is told
-                reason = self._run.session.redact(first_line(error))
+                reason = self._redact(first_line(error))
                 log.warning("%s: how far it came could not be written down: %s", self._vendor.name, reason)
             raise
 
-    def _settle(self) -> None:
-        tables = {table.name: table for stream in self._run.streams for table in stream.tables}.values()
-        self._warehouse.index(self._vendor.name, tables)
-        read = {table.name: self._run.days_of(table) for table in tables}
+    @property
+    def _read(self) -> Unsettled:
+        """What this run has read so far."""
+        tables = _tables(self._run.streams)
+        return Unsettled(self._run.out_of_order, {t.name: self._run.days_of(t) for t in tables if t.moving})
+
+    def _settle(self, tables: Sequence[Table], read: Unsettled) -> None:
         while True:
             try:
-                self._warehouse.settle(self._vendor.name, tables, self._run.out_of_order, read)
-                return
+                self._warehouse.settle(self._vendor.name, tables, read.reread, read.read)
+                break
             except DatabaseException as error:
                 if not self._warehouse.allow_more_memory(error):
                     raise
+        Unsettled().record(self._warehouse, self._vendor.name)
 
     def _tell(self) -> None:
         """Log that a piece is loaded, and what the streams cost that ended with it."""
@@ -328,6 +339,8 @@ class _Sync:
             elif pipeline.has_pending_data:
                 log.info("%s: loading what an earlier run had read", self._vendor.name)
                 self._finish(pipeline)
+            if left := unsettled(self._warehouse, self._vendor.name):
+                self._settle(_tables(self._vendor.package.STREAMS), left)
             # the positions are the warehouse's: whatever this machine remembers may be of another day
             pipeline.drop()
             pipeline = self._warehouse.pipeline(self._vendor.name)
@@ -376,7 +389,7 @@ class _Sync:
 
     def _record_refusal(self, error: SourceError) -> None:
         """Whoever is refused the first request has no lanes yet: one for each stream, the first of which bears it."""
-        now, text = self._clock.now(), self._run.session.redact(str(error.locate(self._vendor.name)))
+        now, text = self._clock.now(), self._redact(str(error.locate(self._vendor.name)))
         status: Status = "skipped" if isinstance(error, NotEntitledError) else "failed"
         lanes = [Lane(each.name, None, now, status, finished_at=now, errors=[text]) for each in self._run.streams]
         lanes[0].meter = self._run.session.total
@@ -400,11 +413,13 @@ class _Sync:
         days = {
             (account, part.partition("/")[0], day): reason for account, part, day, reason in positions.all_incomplete()
         }
-        rows = [
-            {"vendor": name, "account_id": account, "stream": stream, "date": day, "reason": reason}
-            for (account, stream, day), reason in days.items()
-        ]
-        record_incomplete(self._warehouse, name, rows)
+        record_incomplete(self._warehouse, name, [(name, *place, reason) for place, reason in days.items()])
+        record_loaded(self._warehouse, name, positions.spans())
+
+
+def _tables(streams: Iterable[Stream]) -> list[Table]:
+    """Each of the tables that some streams fill."""
+    return list({table.name: table for stream in streams for table in stream.tables}.values())
 
 
 def _result(lane: Lane) -> StreamResult:

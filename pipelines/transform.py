@@ -108,8 +108,8 @@ def transform(warehouse: Warehouse, *, full_refresh: bool = False) -> Transforme
 
 def options(warehouse: Warehouse, profiles: Path) -> list[str]:
     """What each of dbt's commands is told: where the project and the profile are, and where its notes go."""
-    notes = warehouse.working_dir / "dbt"
-    notes.mkdir(parents=True, exist_ok=True)
+    notes = warehouse.place.make_working_dir() / "dbt"
+    notes.mkdir(exist_ok=True)
     return [
         *("--project-dir", str(PROJECT), "--profiles-dir", str(profiles)),
         *("--target-path", str(notes / "target"), "--log-path", str(notes / "logs")),

@@ -247,7 +247,7 @@ def _held_against(name: str, table: Table, ours: list[Row], theirs: list[Row]) -
             for column in dict.fromkeys([*here[at], *there[at]]):
                 values = tuple(_plain(row.get(column), column in documents) for row in (here[at], there[at]))
                 filled = values[1] is None and (
-                    table.filled_by is not None or column in unlisted or (unlisted and column not in table.schema.names)
+                    table.filled is not None or column in unlisted or (unlisted and column not in table.schema.names)
                 )
                 if values[0] != values[1] and column not in ignored and not filled:
                     changed[column] = (values[0], values[1])

@@ -14,6 +14,7 @@ from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import dlt
 import duckdb
@@ -26,6 +27,7 @@ from dlt.destinations.sql_client import SqlClientBase
 
 from sources.clock import Clock
 from sources.errors import TerminalError
+from sources.keys import Secrets
 from sources.tables import Table
 from sources.windows import Days
 
@@ -88,6 +90,12 @@ class Warehouse:
         self.working_dir = self.place.working_dir
         self._load_lock = filelock.FileLock(self._lock_file("load"), timeout=self._max_wait, thread_local=False)
 
+    def redact(self, text: str) -> str:
+        """The text without the password that the database is opened with: drivers may say what they were given."""
+        credentials = self.destination.config_params.get("credentials")
+        password = getattr(credentials, "password", None) or ""
+        return Secrets((password, quote(password, safe=""))).redact(text)
+
     @property
     def exists(self) -> bool:
         """Whether there is anything to read: only a file can be missing."""
@@ -103,7 +111,8 @@ class Warehouse:
         return Lake(self.place.lake.url, self.place.lake.options, self.place.path)
 
     def pipeline(self, vendor: str) -> dlt.Pipeline:
-        """The vendor's dlt pipeline: dataset and pipeline are named after the vendor."""
+        """The vendor's dlt pipeline: dataset and pipeline are named after the vendor. Raises SettingError."""
+        self.place.make_working_dir()
         # dlt that was killed while it made its folders takes them all for made
         for storage, folders in _FOLDERS.items():
             for folder in folders if (self.working_dir / vendor / storage).is_dir() else ():
@@ -141,7 +150,12 @@ class Warehouse:
                 with client.execute_query("SELECT pg_try_advisory_lock(hashtext(%s))", f"leadhouse {vendor}") as cursor:
                     if not cursor.fetchall()[0][0]:
                         raise busy
-                yield
+                try:
+                    yield
+                finally:
+                    # a server that is busy takes a while to notice that a connection is gone
+                    with suppress(DatabaseException):
+                        client.execute_sql("SELECT pg_advisory_unlock(hashtext(%s))", f"leadhouse {vendor}")
             return
         with self._holding(filelock.FileLock(self._lock_file(vendor), timeout=0), busy):
             yield
@@ -247,7 +261,7 @@ class Warehouse:
             client.open_connection()
         except Exception as error:  # whatever the database's own driver raises
             raise WarehouseError(
-                f"{self.name} cannot be opened: {first_line(error)}",
+                f"{self.name} cannot be opened: {self.redact(first_line(error))}",
                 remedy=f"delete {self.place.path}: it is built from the lake again"
                 if self._lake
                 else f"check destination.{self.name}.credentials",
@@ -282,12 +296,13 @@ class Warehouse:
         return {"memory_limit": f"{self._memory}MB", "allocator_background_threads": "true"}
 
     def prepare(self) -> None:
-        """Make the loader's schema; raises WarehouseError where nothing can be written."""
+        """Make the loader's schema; raises WarehouseError or SettingError where nothing can be written."""
+        self.place.make_working_dir()
         with self.open() as client:
             try:
                 make(client, f"CREATE SCHEMA IF NOT EXISTS {OPS}")
             except DatabaseException as error:
-                raise WarehouseError(f"{self.name} cannot be written: {first_line(error)}") from error
+                raise WarehouseError(f"{self.name} cannot be written: {self.redact(first_line(error))}") from error
             if self._lake:
                 self._lake.try_out()
 
@@ -367,9 +382,9 @@ class Warehouse:
                     # a first load has no other days, and nothing to compare them with
                     if client.execute_sql(look, *where):
                         client.execute_sql(remove, *which)
-                if table.filled_by is not None:
-                    other = next((t for t in tables if t.name == table.filled_by), None)
-                    for statement in fill(vendor, table, other) if other else ():
+                if table.filled is not None:
+                    other = next((t for t in tables if t.name == table.filled.table), None)
+                    for statement in fill(vendor, table, other, strangers=table.filled.strangers) if other else ():
                         client.execute_sql(statement)
 
     @contextmanager
@@ -398,8 +413,7 @@ class Warehouse:
 
     def _lock_file(self, name: str) -> Path:
         if self.place.path is None:
-            self.working_dir.mkdir(parents=True, exist_ok=True)
-            return self.working_dir / f"{name}.lock"
+            return self.place.make_working_dir() / f"{name}.lock"
         return self.place.path.with_name(f".{self.place.path.name}.{name}.lock")
 
 

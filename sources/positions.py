@@ -13,6 +13,7 @@ The last are the calendar windows that a backfill has read, and from which day o
 A stream without accounts stands under the account "".
 """
 
+from collections import defaultdict
 from collections.abc import Iterator, MutableMapping
 from datetime import date
 from typing import Any
@@ -101,6 +102,15 @@ class Positions:
             for stream in streams:
                 if (days := self.loaded(account, stream)) is not None:
                     yield account or None, stream, days
+
+    def spans(self) -> dict[tuple[str | None, str], Days]:
+        """By account and stream, the days that are loaded of all its parts."""
+        found = defaultdict[tuple[str | None, str], list[Days]](list)
+        for account, part, days in self.all_loaded():
+            found[account, part.partition("/")[0]].append(days)
+        bounds = {key: (max(d.first for d in spans), min(d.last for d in spans)) for key, spans in found.items()}
+        # a part that was given up may end before another begins
+        return {key: Days(first, last) for key, (first, last) in bounds.items() if first <= last}
 
     def all_incomplete(self) -> Iterator[tuple[str, str, date, str]]:
         """Every (account, stream, day, reason)."""

@@ -113,9 +113,11 @@ class Run:
         missing = sorted(wanted - {account.id for account in known})
         if not mine:
             raise _unseen(", ".join(missing), known)
+        first = self.streams[0]
         for account_id in missing:
-            # one that is not there any more keeps nobody else away
-            self.lanes.fail(self.lanes.open(self.streams[0], Account(account_id)), _unseen(account_id, known), None)
+            # one that is not there any more keeps nobody else away, and has no lane of its own: nothing would end it
+            lane = self.lanes.open(first, None)
+            self.lanes.fail(lane, _unseen(account_id, known), None, stop=first.by != "vendor")
         return mine
 
     @cached_property
@@ -136,9 +138,13 @@ class Run:
     def has_read(self) -> bool:
         """Whether every stream that is neither waited for nor walked has been read to its end."""
         read = [stream for stream in self.streams if stream.by not in ("report", "walk")]
-        if self._extracting or any(self._running.values()):
-            return False
-        return all(self._queues.get(stream.name) == deque() for stream in read)
+        return not self._extracting and all(self.is_read(stream.name) for stream in read)
+
+    def is_read(self, stream: str) -> bool:
+        """Whether nothing of a stream is left to be read in this run."""
+        if all(each.name != stream for each in self.streams):
+            return True
+        return self._queues.get(stream) == deque() and not self._running.get(stream)
 
     @property
     def out_of_order(self) -> Days | None:

@@ -66,6 +66,18 @@ class Moving:
 
 
 @dataclass(frozen=True)
+class Filled:
+    """Another `table` with the same key supplies rows that are missing, and values that rows lack.
+
+    With `strangers`, only rows that nothing but the other table knows of are given values: those where no column that
+    the other one lacks has any. What is null in the others is null at the vendor.
+    """
+
+    table: str
+    strangers: bool = False
+
+
+@dataclass(frozen=True)
 class Table:
     """One table of a vendor's dataset.
 
@@ -74,8 +86,7 @@ class Table:
     With `history` (and the columns of `HISTORY`, keyed by `version`), what would be replaced is kept, and the instant
     noted at which it ended: one row per state, by dlt's scd2. The instants are those at which a load was begun.
     With `distinct`, its readers let no key come twice in a load, which then need not look for repeats.
-    `owner` is the table whose rows a child row belongs to, where the scope is that row's key. `filled_by` is a table
-    with the same key that supplies rows and values which this one lacks.
+    `owner` is the table whose rows a child row belongs to, where the scope is that row's key.
     `each` is the list inside the vendor's object whose elements are the rows (a child table); `position` counts them.
     `open` is the object whose unknown fields become new text columns; `elsewhere` are fields of it that other
     tables hold.
@@ -91,7 +102,7 @@ class Table:
     owner: str | None = None
     newest: Newest | None = None
     moving: Moving | None = None
-    filled_by: str | None = None
+    filled: Filled | None = None
     each: str = ""
     open: str | None = None
     elsewhere: frozenset[str] = field(default_factory=frozenset)

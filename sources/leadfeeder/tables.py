@@ -5,7 +5,7 @@ accounts. The fields of most objects are not published: those that are not decla
 """
 
 from ..columns import Column, Type
-from ..tables import Moving, Table
+from ..tables import Filled, Moving, Table
 
 ACCOUNT_ID = Column("account_id", "id", about="→ accounts.id")
 LOCATION_ID = Column("location_id", "id", "relationships.location.id", about="→ locations.id")
@@ -217,7 +217,7 @@ COMPANIES = Table(
         attribute("url", about="Its web site."),
     ),
     key=("account_id", "id"),
-    filled_by="gone_companies",
+    filled=Filled("gone_companies"),
     open="attributes",
     about="Details of the companies that visited; one that is gone keeps what was known of it.",
 )

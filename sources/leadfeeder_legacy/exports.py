@@ -58,7 +58,8 @@ class Policy:
 class _Job:
     """One window of one feed on its way; `crowded` is a day that the leads list does not show whole.
 
-    `since` is the instant of the monotonic clock from which on this run has waited for the vendor.
+    A `resumed` one is an earlier run's: its days have gone on since, or are listed by now. `since` is the instant of
+    the monotonic clock from which on this run has waited for the vendor.
     """
 
     lane: Lane
@@ -68,6 +69,7 @@ class _Job:
     days: Days
     moves_position: bool = False
     crowded: bool = False
+    resumed: bool = False
     request: ExportRequest | None = None
     attempts: int = 0
     since: float | None = None
@@ -81,6 +83,11 @@ class _Job:
     def place(self) -> Place:
         """What it asks for."""
         return self.account.id, self.feed, self.days.first, self.days.last
+
+    @property
+    def replaces(self) -> tuple[str, str, date, bool]:
+        """Whose rows its report takes the place of."""
+        return self.account.id, self.feed, self.window_start, self.crowded
 
     def __str__(self) -> str:
         return f"feed {self.feed}, {self.days}"
@@ -112,6 +119,8 @@ class Exports:
         self._collected: list[_Job] = []
         self._in_order: defaultdict[tuple[str, str], deque[_Job]] = defaultdict(deque)
         self._tried: set[tuple[str, date]] = set()
+        # what this run asks for anew
+        self._renewed: set[tuple[str, str, date, bool]] = set()
         # the days of reports that are loaded, by account, feed and window
         self._reported: defaultdict[tuple[str, str, date], list[Days]] = defaultdict(list)
 
@@ -132,10 +141,17 @@ class Exports:
             if job.lane.stopped:
                 jobs.remove(job)
                 continue
-            if self._is_superseded(job):
-                await self._finish(job.request, Status.GIVEN_UP, "a later report of its window is loaded")
+            if why := self._obsolete(job, positions):
+                if job.request is not None:
+                    await self._finish(job.request, Status.GIVEN_UP, why)
                 jobs.remove(job)
                 continue
+            if any(job.replaces == other.replaces for other in self._collected):
+                # two reports of one window would be mixed in one load: this one's turn is in the next piece
+                break
+            if job.crowded and job.resumed and not run.is_read("leads"):
+                # the list may show the day by now
+                job.due = self._clock.monotonic() + 1.0
             pause = job.due - self._clock.monotonic()
             if pause > 0:
                 if run.others_finished(stream) and run.unloaded:
@@ -149,7 +165,7 @@ class Exports:
             except Exception as error:  # isolation: one window never stops the others
                 if isinstance(error, StoppedError) or self._clock.stopped:
                     raise
-                self._fail(run, job, error)
+                self._give_up(run, job, error)
                 jobs.remove(job)
                 continue
             if job.report is not None:
@@ -163,7 +179,7 @@ class Exports:
                 job.lane.pending += 1
                 jobs.remove(job)
             elif self._is_over(job):
-                self._fail(run, job, _too_long(job, self._policy.max_wait))
+                self._give_up(run, job, _too_long(job, self._policy.max_wait))
                 jobs.remove(job)
         run.lanes.close_all(stream, still_busy={id(job.lane) for job in jobs})
 
@@ -198,6 +214,7 @@ class Exports:
                     job.attempts = job.request.attempts if job.request else 0
                     if job.moves_position:
                         self._in_order[account.id, feed].append(job)
+                    self._renewed.add(job.replaces)
                     yield job
         if run.asked.days is None and self._policy.feeds != ():
             # asked for by an earlier run, for days that have gone on since: what is ready is still worth having
@@ -213,6 +230,7 @@ class Exports:
                     lane.notes.append(f"export request {request.id} of {request.days} is given up: {why}")
                     await self._finish(request, Status.GIVEN_UP, why)
         for job in self._crowded(run, stream, positions):
+            job.resumed = True
             job.request = waiting.get(job.place)
             job.attempts = job.request.attempts if job.request else 0
             yield job
@@ -226,13 +244,19 @@ class Exports:
         loaded, begun = positions.loaded(account.id, name), positions.begun_windows(account.id, name)
         for window, days in run.due.windows_of(account, loaded, begun, [request.end_date]).items():
             if request.start_date <= days.first:
-                return _Job(lane, account, feed, window, request.days, request=request, attempts=request.attempts)
+                return _Job(
+                    lane, account, feed, window, request.days, resumed=True, request=request, attempts=request.attempts
+                )
         return None
 
-    def _is_superseded(self, job: _Job) -> bool:
-        """Whether a report of its window that reaches further is loaded: this one would take its place."""
-        known = self._reported[job.account.id, job.feed, job.window_start] if job.request and not job.crowded else []
-        return any(days.first <= job.days.first and job.days.last < days.last for days in known)
+    def _obsolete(self, job: _Job, positions: Positions) -> str:
+        """Why its report is not wanted any more: it would take the place of one that reaches further, say."""
+        if job.crowded:
+            is_listed = job.days.first in positions.incomplete(job.account.id, "leads")
+            return "" if is_listed else "the leads list shows its day whole"
+        known = self._reported[job.account.id, job.feed, job.window_start] if job.request else []
+        is_superseded = any(days.first <= job.days.first and job.days.last < days.last for days in known)
+        return "a later report of its window is loaded" if is_superseded else ""
 
     def _windows(self, run: Run, lane: Lane, account: Account, feed: str, positions: Positions) -> Iterator[_Job]:
         moves = run.asked.days is None
@@ -312,13 +336,6 @@ class Exports:
         assert job.request is not None
         if job.since is None:
             job.since = self._clock.monotonic()
-        age = self._clock.now() - job.request.submitted_at
-        if age > self._policy.max_age:
-            await self._finish(job.request, Status.GIVEN_UP, f"given up after {age}")
-            raise TransientError(
-                f"{job}: export request {job.request.id} is older than export_max_age ({age})",
-                remedy="the next run asks again; allow more with export_max_age",
-            )
         try:
             document = await self._call(self._session.get, job.request.path, meter=job.lane.meter, check=check)
         except (AccessError, RequestError) as error:
@@ -332,7 +349,18 @@ class Exports:
         elif job.request.status == Status.PROCESSED:
             await self._download(job, document["data"]["attributes"].get("download_url"))
         else:
-            self._later(job)
+            await self._expect(job, job.request)
+
+    async def _expect(self, job: _Job, request: ExportRequest) -> None:
+        """Look again later, unless the vendor has taken too long."""
+        age = self._clock.now() - request.submitted_at
+        if age > self._policy.max_age:
+            await self._finish(request, Status.GIVEN_UP, f"given up after {age}")
+            raise TransientError(
+                f"{job}: export request {request.id} is older than export_max_age ({age})",
+                remedy="the next run asks again; allow more with export_max_age",
+            )
+        self._later(job)
 
     async def _download(self, job: _Job, url: object) -> None:
         """Fetch the report; an expired URL is asked for afresh, an expired report is asked for again."""
@@ -386,8 +414,12 @@ class Exports:
             while windows and windows[0].is_loaded:
                 positions.advance(job.account.id, name, windows.popleft().days)
 
-    def _fail(self, run: Run, job: _Job, error: Exception) -> None:
+    def _give_up(self, run: Run, job: _Job, error: Exception) -> None:
         """One window's error is not its neighbours', unless nothing of the account can be had."""
+        if job.resumed and job.replaces in self._renewed:
+            # nothing is missing: its window is asked for anew
+            job.lane.notes.append(f"an earlier request is not waited for any longer: {error}")
+            return
         hopeless = isinstance(error, NotEntitledError) or (isinstance(error, AccessError) and error.status == 401)
         run.lanes.fail(job.lane, error, job.days, stop=hopeless)
 

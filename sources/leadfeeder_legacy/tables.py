@@ -6,7 +6,7 @@ Source: Leadfeeder API, https://docs.leadfeeder.com/api/. Fields that were seen 
 from decimal import Decimal, InvalidOperation
 
 from ..columns import Column, Type
-from ..tables import Moving, Newest, Table
+from ..tables import Filled, Moving, Newest, Table
 
 # what a DECIMAL(38, 9) holds
 LARGEST_AMOUNT = Decimal("1e28")
@@ -158,7 +158,7 @@ LEADS = Table(
         by="date",
         columns=("first_visit_date", "last_visit_date"),
     ),
-    filled_by="report_leads",
+    filled=Filled("report_leads", strangers=True),
     open="attributes",
     elsewhere=frozenset({"visits", "quality", "tags", "industries"}),
     about="Companies that visited, as last seen.",
@@ -340,7 +340,7 @@ REPORT_LEADS = Table(
     ),
     key=("account_id", "id"),
     open="attributes",
-    about="Leads as the last report had them; what `leads` lacks is filled in from here.",
+    about="Leads as the last report had them; `leads` has those from here that no list has shown.",
 )
 
 REPORT_LEAD_DAYS = Table(

@@ -454,6 +454,72 @@ def test_a_removed_lead_leaves_its_window(warehouse: Warehouse, sandbox: Sandbox
     ]
 
 
+@on_duckdb
+def test_two_reports_of_one_window_are_not_mixed(
+    warehouse: Warehouse, sandbox: Sandbox, run: Run, clock: FakeClock
+) -> None:
+    run(wait=False)
+    clock.move(timedelta(days=1))
+    for offset in range(5):
+        # yesterday's report, ready by now, was made without knowing
+        sandbox.world.empty_day("6001", TODAY - timedelta(days=offset))
+    sandbox.leadfeeder_legacy.options.exports.pending_polls = 0
+    run()
+    march = [row for row in rows_of(warehouse, VENDOR, "feed_leads") if row["window_start"] == date(2026, 3, 1)]
+    assert {row["end_date"] for row in march} == {TODAY + timedelta(days=1)}
+    statuses = dict(warehouse.query(f"SELECT status, count(*) FROM {VENDOR}.export_requests GROUP BY 1"))
+    assert statuses == {"processed": 6}
+
+
+@on_duckdb
+def test_a_report_that_was_ready_for_long_is_taken(
+    warehouse: Warehouse, sandbox: Sandbox, run: Run, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOURCES__LEADFEEDER_LEGACY__EXPORT_MAX_AGE", "5m")
+    sandbox.leadfeeder_legacy.options.exports.pending_polls = 0
+    run(wait=False)
+    clock.move(timedelta(minutes=6))
+    run()
+    assert posts(sandbox) == 4
+    assert_equal(warehouse, sandbox)
+
+
+@on_duckdb
+def test_an_earlier_request_that_is_never_ready_keeps_nothing_away(
+    warehouse: Warehouse, sandbox: Sandbox, run: Run, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOURCES__LEADFEEDER_LEGACY__START_DATE", "2026-03-01")
+    run(wait=False)
+    clock.move(timedelta(days=1, minutes=5))
+    summary = run()
+    ends = {row["end_date"] for row in rows_of(warehouse, VENDOR, "feed_leads")}
+    assert ends == {TODAY + timedelta(days=1)}
+    notes = [note for vendor in summary.vendors for stream in vendor.streams for note in stream.notes]
+    assert [note for note in notes if "is not waited for any longer" in note]
+
+
+@on_duckdb
+def test_a_day_that_is_listed_again_is_not_taken_from_a_report(
+    warehouse: Warehouse, serve: Serve, run: Run, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOURCES__LEADFEEDER_LEGACY__START_DATE", "2026-03-17")
+    monkeypatch.setenv("SOURCES__LEADFEEDER_LEGACY__EXPORT_FEEDS", "[]")
+    sandbox = serve(World(days=3, accounts=1, visits_per_day=5, clock=clock.epoch), limits=False)
+    crowded = date(2026, 3, 17)
+    sandbox.world.crowd_day("6001", crowded, 10_020)
+    run(expect=1, streams=frozenset({"leads"}), wait=False)
+    assert posts(sandbox) == 1
+    sandbox.world.empty_day("6001", crowded)
+    # the report would be there first
+    sandbox.leadfeeder_legacy.options.exports.pending_polls = 0
+    sandbox.faults.add("latency", path="*/leads", times=None, seconds=0.5)
+    run(streams=frozenset({"leads"}))
+    assert [row for row in rows_of(warehouse, VENDOR, "lead_days") if row["date"] == crowded] == []
+    assert warehouse.query("SELECT * FROM ops.incomplete_days") == []
+    ledger = warehouse.query(f"SELECT status, error FROM {VENDOR}.export_requests")
+    assert ledger == [("given_up", "the leads list shows its day whole")]
+
+
 def test_reports_fill_but_never_blank(warehouse: Warehouse, sandbox: Sandbox, run: Run) -> None:
     run(streams=frozenset({"leads", "feed_leads"}))
     before = {(r["account_id"], r["id"]): r for r in rows_of(warehouse, VENDOR, "leads")}
@@ -461,6 +527,23 @@ def test_reports_fill_but_never_blank(warehouse: Warehouse, sandbox: Sandbox, ru
     run()
     after = {(r["account_id"], r["id"]): r for r in rows_of(warehouse, VENDOR, "leads")}
     assert after == before
+
+
+def test_what_a_list_shows_as_empty_stays_empty(warehouse: Warehouse, sandbox: Sandbox, run: Run) -> None:
+    def write(sql: str) -> None:
+        with warehouse.open() as client:
+            client.execute_sql(sql)
+
+    run(streams=frozenset({"leads", "feed_leads"}))
+    write(f"UPDATE {VENDOR}.report_leads SET twitter_handle = 'old', website_url = 'old'")
+    write(f"INSERT INTO {VENDOR}.report_leads (account_id, id, name) VALUES ('6001', 'stranger', 'Known by a report')")
+    run(streams=frozenset({"leads"}))
+    write(f"UPDATE {VENDOR}.report_leads SET twitter_handle = 'known' WHERE id = 'stranger'")
+    run(streams=frozenset({"leads"}))
+    handles = {row["id"]: row["twitter_handle"] for row in rows_of(warehouse, VENDOR, "leads")}
+    assert handles.pop("stranger") == "known"
+    assert None in handles.values()
+    assert "old" not in handles.values()
 
 
 def test_a_crowded_day_goes_through_an_export_request(

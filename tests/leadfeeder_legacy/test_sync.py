@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pipelines.status import positions
-from pipelines.sync import Summary, sync
+from pipelines.sync import Summary, _Sync, sync
 from pipelines.warehouse import Warehouse
 from sandbox import Sandbox, World
 from sources.leadfeeder_legacy import api
@@ -418,3 +418,24 @@ def test_unknown_zone_is_utc_with_a_warning(
     run()
     assert [r for r in caplog.records if "6001" in r.getMessage() and "Mars/Olympus_Mons" in r.getMessage()]
     assert_equal(warehouse, sandbox)
+
+
+@pytest.mark.parametrize("where", ["load", "settle"])
+def test_what_a_killed_run_has_read_is_settled_by_the_next(
+    warehouse: Warehouse, serve: Serve, run: Run, clock: FakeClock, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    start = TODAY - timedelta(days=20)
+    monkeypatch.setenv("SOURCES__LEADFEEDER_LEGACY__START_DATE", start.isoformat())
+    sandbox = serve(World(days=30, accounts=1, visits_per_day=20, clock=clock.epoch))
+    run()
+    assert_equal(warehouse, sandbox, {"6001": (start, TODAY)})
+
+    def killed(*_: object) -> None:
+        raise RuntimeError("killed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(*{"load": (_Sync, "_load"), "settle": (Warehouse, "settle")}[where], killed)
+        run(expect=1, days=Days(start, start + timedelta(days=5)))
+    run()
+    assert_equal(warehouse, sandbox, {"6001": (start, TODAY)})
+    assert warehouse.query("SELECT * FROM ops.unsettled") == []

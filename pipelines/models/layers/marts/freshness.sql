@@ -1,8 +1,25 @@
-with runs as (
-    select *, coalesce(account_id, '') as account, row_number() over (
-        partition by vendor, account_id, stream order by started_at desc
+with accounts as (
+    select distinct vendor, stream, account_id from {{ ref('ops_runs') }} where account_id is not null
+),
+
+runs as (
+    -- whoever is refused the first request is told nothing of any account
+    select r.*, coalesce(r.account_id, a.account_id, '') as account, row_number() over (
+        partition by r.vendor, coalesce(r.account_id, a.account_id, ''), r.stream order by r.started_at desc
     ) as age
-    from {{ ref('ops_runs') }}
+    from {{ ref('ops_runs') }} as r
+    left join accounts as a on r.account_id is null and a.vendor = r.vendor and a.stream = r.stream
+),
+
+known as (
+    select vendor, account, stream, window_start, window_end
+    from runs
+    where status = 'ok' and window_start is not null
+    union all
+    -- what was loaded by runs that did not end well, too
+    select vendor, coalesce(account_id, ''), stream, loaded_from, loaded_until
+    from {{ ref('ops_loaded_days') }}
+    where (vendor, stream) in (select vendor, stream from runs where window_start is not null)
 ),
 
 reached as (
@@ -10,8 +27,7 @@ reached as (
         partition by vendor, account, stream order by window_start, window_end
         rows between unbounded preceding and 1 preceding
     ) as until
-    from runs
-    where status = 'ok' and window_start is not null
+    from known
 ),
 
 spans as (

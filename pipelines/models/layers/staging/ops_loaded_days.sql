@@ -1,0 +1,1 @@
+{{ staged(source('ops', 'loaded_days')) }}
