@@ -57,7 +57,7 @@ class Lane:
 class Lanes:
     """The lanes of a run of one vendor, in the order in which they were opened.
 
-    `listing` is what listing the accounts costs: the first lane that is of no account bears it. `refused` is the error
+    `listing` is what listing the accounts costs: the first lane bears it. `refused` is the error
     after which the vendor would refuse everything else, too.
     """
 
@@ -81,8 +81,7 @@ class Lanes:
         for lane in self._lanes:
             if lane.stream == stream.name and lane.account_id == account_id:
                 return lane
-        taken = any(lane.meter is self.listing for lane in self._lanes)
-        meter = self.listing if account is None and not taken else Meter()
+        meter = Meter() if self._lanes else self.listing
         lane = Lane(stream.name, account, self._clock.now(), meter=meter)
         self._lanes.append(lane)
         return lane

@@ -29,6 +29,7 @@ from .errors import (
     AnswerError,
     LimitError,
     NotEntitledError,
+    QuotaError,
     RequestError,
     SourceError,
     TerminalError,
@@ -106,7 +107,8 @@ class Session:
         self.budget = budget
         self.total = Meter()
         self._windows = 0
-        self._refused: AccessError | None = None
+        # what everything else would be answered with, too
+        self._refused: AccessError | QuotaError | None = None
         self._lock = threading.Lock()
 
     @contextmanager
@@ -271,16 +273,24 @@ class Session:
     def _count(self, meter: Meter) -> None:
         """Take one request from the budget.
 
-        Raises AccessError where the key has been refused already, LimitError where the vendor says that its turn is too
-        far off.
+        Raises AccessError where the key has been refused already, QuotaError where its quota is used up, LimitError
+        where the vendor says that its turn is too far off.
         """
-        if self._refused is not None:
-            raise AccessError(self._refused.message, status=401, remedy=self._refused.remedy)
+        self._check_refused()
         if (pause := self.budget.told) > self._max_wait:
             raise too_long(pause)
         waited = self.budget.acquire()
+        # somebody else may have been told meanwhile
+        self._check_refused()
         for each in (meter, self.total):
             each.add(requests=1, seconds_waited=waited)
+
+    def _check_refused(self) -> None:
+        refused = self._refused
+        if isinstance(refused, QuotaError):
+            raise QuotaError(refused.message, remedy=refused.remedy)
+        if refused is not None:
+            raise AccessError(refused.message, status=refused.status, remedy=refused.remedy)
 
     def redact(self, text: str) -> str:
         """The text without any of our secrets."""
@@ -306,15 +316,14 @@ class Session:
             self._count(meter)
             response = self._follow(method, url, params, path, form, question)
             self._heed(response)
+            try:
+                self._raise_for_status(response, path)
+            except (AccessError, QuotaError) as error:
+                if isinstance(error, QuotaError) or error.status == 401:
+                    self._refused = error
+                raise
             if response.status_code != 429:
-                try:
-                    self._raise_for_status(response, path)
-                except AccessError as error:
-                    self._refused = error if error.status == 401 else self._refused
-                    raise
                 return response
-            if (refusal := self._refusal_of(response)) is not None:
-                raise refusal
             # a vendor that keeps saying "at once" is asked ever more rarely
             pause = max(self._pause(response), min(0.1 * 2**refusals, 60.0))
             meter.add(retries=1)
@@ -381,11 +390,14 @@ class Session:
         raise TerminalError(f"{path} redirects in a loop", remedy="check base_url")
 
     def _raise_for_status(self, response: requests.Response, path: str) -> None:
+        """A 429 that is no refusal passes: it is waited for."""
         status = response.status_code
         if status < 400:
             return
         if (refusal := self._refusal_of(response)) is not None:
             raise refusal
+        if status == 429:
+            return
         words = self._words(response)
         text = f"{path} answered {status}" + (f" ({words})" if words else "")
         if status >= 500 or status == 408:
@@ -429,7 +441,10 @@ class Session:
             document = _loads(response.content)
         except (ValueError, RecursionError):
             kind = self.redact(response.headers.get("Content-Type", "no content type"))[:100]
-            raise AnswerError(f"{path} answered {response.status_code}, but not with JSON ({kind})") from None
+            raise AnswerError(
+                f"{path} answered {response.status_code}, but not with JSON ({kind})",
+                remedy="check base_url, or run again later",
+            ) from None
         return self._secrets.taken_out(document, response.content)
 
 

@@ -23,6 +23,7 @@ from ..clock import Clock, StoppedError
 from ..errors import AccessError, AnswerError, LimitError, NotEntitledError, RequestError, SourceError, TransientError
 from ..lanes import Lane
 from ..ledger import Ledger
+from ..meter import Meter
 from ..positions import Positions
 from ..runs import Run
 from ..session import NotNowError, Session, UnclearError
@@ -40,6 +41,8 @@ T = TypeVar("T")
 UNDER_WAY = 20
 FIRST_WAIT, LONGEST_WAIT, GROWTH = 2.0, 60.0, 1.6
 DOWNLOADS = 4
+# feeds that every account has
+BUILT_IN = frozenset({"all_leads", "new_leads", "recommended_leads", "followed_companies"})
 
 
 @dataclass(frozen=True)
@@ -104,7 +107,7 @@ class Exports:
         self,
         session: Session,
         ledger: Ledger,
-        feeds: Callable[[Account], list[dict[str, Any]]],
+        feeds: Callable[[Account, Meter], list[dict[str, Any]]],
         budget: Budget,
         clock: Clock,
         policy: Policy,
@@ -199,15 +202,7 @@ class Exports:
             if request.finished_at is not None and request.status == Status.PROCESSED:
                 window = calendar(request.days, self._policy.window)[0].first
                 self._reported[request.account_id, request.custom_feed_id, window].append(request.days)
-        for account in run.accounts if self._policy.feeds != () else ():
-            lane = run.lanes.open(stream, account)
-            try:
-                feeds = self._policy.feeds
-                if feeds is None:
-                    feeds = tuple(str(feed["id"]) for feed in await self._call(self._feeds, account))
-            except SourceError as error:
-                run.lanes.fail(lane, error, None)
-                continue
+        async for account, lane, feeds in self._chosen(run, stream):
             for feed in feeds:
                 for job in self._windows(run, lane, account, feed, positions):
                     job.request = waiting.pop(job.place, None)
@@ -234,6 +229,31 @@ class Exports:
             job.request = waiting.get(job.place)
             job.attempts = job.request.attempts if job.request else 0
             yield job
+
+    async def _chosen(self, run: Run, stream: Stream) -> AsyncIterator[tuple[Account, Lane, list[str]]]:
+        """The feeds to export of each account: all that it has, or those that are set, as far as it has them."""
+        chosen = self._policy.feeds
+        if chosen == ():
+            return
+        # with one account, the vendor says best what it does not have
+        must_list = chosen is None or (len(run.accounts) > 1 and not BUILT_IN.issuperset(chosen))
+        listed: dict[str, list[str]] = {}
+        for account in run.accounts if must_list else ():
+            lane = run.lanes.open(stream, account)
+            try:
+                feeds = await self._call(self._feeds, account, lane.meter)
+            except SourceError as error:
+                if chosen is None:
+                    run.lanes.fail(lane, error, None)
+                continue
+            listed[account.id] = [str(feed["id"]) for feed in feeds]
+        somebodys = {feed for feeds in listed.values() for feed in feeds} - BUILT_IN
+        for account in run.accounts:
+            lane, mine = run.lanes.open(stream, account), listed.get(account.id)
+            if chosen is None:
+                yield account, lane, mine or []
+            else:
+                yield account, lane, [f for f in chosen if mine is None or f in mine or f not in somebodys]
 
     def _resumed(
         self, run: Run, lane: Lane, account: Account, request: ExportRequest, positions: Positions
@@ -313,6 +333,7 @@ class Exports:
             await self._call(self._ledger.remove, tables.EXPORT_REQUESTS, asdict(request))
             job.attempts -= 1
             job.due = self._clock.monotonic() + refused.pause
+            job.lane.meter.add(seconds_waited=refused.pause)
             return
         except UnclearError as error:
             await self._record(replace(request, error=error.message))
@@ -420,6 +441,10 @@ class Exports:
             # nothing is missing: its window is asked for anew
             job.lane.notes.append(f"an earlier request is not waited for any longer: {error}")
             return
+        if isinstance(error, SourceError) and f"feed {job.feed}" not in error.message:
+            error.message = f"feed {job.feed}: {error.message}"
+        if isinstance(error, AccessError) and error.status in (403, 404):
+            error.remedy = "check export_feeds, and what this key may see"
         hopeless = isinstance(error, NotEntitledError) or (isinstance(error, AccessError) and error.status == 401)
         run.lanes.fail(job.lane, error, job.days, stop=hopeless)
 

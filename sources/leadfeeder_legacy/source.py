@@ -188,11 +188,11 @@ class Reader:
                 self._accounts = self._api.accounts(meter)
             return self._accounts
 
-    def feeds(self, account: Account, meter: Meter | None = None) -> list[dict[str, Any]]:
+    def feeds(self, account: Account, meter: Meter) -> list[dict[str, Any]]:
         """The account's feeds, asked for once a run."""
         with self._lock:
             if account.id not in self._feeds:
-                self._feeds[account.id] = self._api.custom_feeds(account, meter or Meter())
+                self._feeds[account.id] = self._api.custom_feeds(account, meter)
             return self._feeds[account.id]
 
     def _leads(self, stream: Stream, account: Account, days: Days, meter: Meter, ahead: int) -> Batch:

@@ -117,6 +117,21 @@ def test_every_feed_by_default(
 
 
 @on_duckdb
+def test_a_feed_is_exported_where_it_is(
+    warehouse: Warehouse, sandbox: Sandbox, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sandbox.world.add_feed("6002", "777", "Of one account")
+    monkeypatch.setenv("SOURCES__LEADFEEDER_LEGACY__EXPORT_FEEDS", '["all_leads", "777"]')
+    run()
+    asked = {(row["account_id"], row["custom_feed_id"]) for row in rows_of(warehouse, VENDOR, "export_requests")}
+    assert asked == {("6001", "all_leads"), ("6002", "all_leads"), ("6002", "777")}
+    monkeypatch.setenv("SOURCES__LEADFEEDER_LEGACY__EXPORT_FEEDS", '["778"]')
+    errors = [s.error for vendor in run(expect=1).vendors for s in vendor.streams if s.error]
+    assert len(errors) == 2
+    assert all("feed 778: " in error and "check export_feeds" in error for error in errors)
+
+
+@on_duckdb
 def test_only_the_current_window_is_asked_again(
     warehouse: Warehouse, sandbox: Sandbox, run: Run, clock: FakeClock
 ) -> None:
@@ -375,7 +390,7 @@ def test_an_export_does_not_wait_behind_pages(clock: FakeClock) -> None:
     session = Session(
         base_url="http://127.0.0.1:9", auth=None, secrets=(), budget=budget, clock=clock, read_error=str, workers=2
     )
-    exports = Exports(session, MemoryLedger(), lambda account: [], budget, clock, Policy())
+    exports = Exports(session, MemoryLedger(), lambda account, meter: [], budget, clock, Policy())
     turn = threading.Event()
     for _ in range(session.workers):
         session.pool.submit(turn.wait)
