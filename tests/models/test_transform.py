@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from datetime import date
 from pathlib import Path
 
@@ -83,6 +84,38 @@ def test_one_vendor_alone_at_the_end_of_a_sync(monkeypatch: pytest.MonkeyPatch, 
     assert feeds
     assert {row["source"] for row in feeds} == {"leadfeeder"}
     assert sum(row["visits"] for row in feeds) == warehouse.query("SELECT count(*) FROM marts.visits")[0][0]
+
+
+def test_visits_alone_of_two_apis_that_begin_on_different_days(
+    monkeypatch: pytest.MonkeyPatch, clock: FakeClock
+) -> None:
+    with simulated(World(today=FIRST_OF_MAY, days=9, accounts=3, visits_per_day=60)) as sandbox:
+        starts = {
+            "SOURCES__LEADFEEDER__START_DATE": "2026-04-20",
+            "SOURCES__LEADFEEDER_LEGACY__START_DATE": "2026-04-28",
+        }
+        for name, value in (settings(sandbox) | starts).items():
+            monkeypatch.setenv(name, value)
+        visits = ("sync", "leadfeeder", "leadfeeder_legacy", "--stream", "visits")
+        assert leadhouse(*visits).exit_code == OK
+        warehouse = Warehouse("duckdb", clock=clock)
+        with warehouse.open() as client:
+            # what a run has loaded before it failed is loaded
+            client.execute_sql("UPDATE ops.runs SET status = 'failed'")
+        ended = leadhouse(*visits, "--transform")
+        assert ended.exit_code == OK, ended
+        story = Story(sandbox)
+    # west and east of UTC, the token API's first day begins within a UTC day
+    told = warehouse.query("SELECT account_id, count(*) FROM marts.visits GROUP BY 1")
+    assert dict(told) == Counter(account for account, _ in story.visits)
+    assert {source for (source,) in warehouse.query("SELECT DISTINCT source FROM marts.visits")} == {
+        "leadfeeder", "leadfeeder_legacy",
+    }  # fmt: skip
+    since = "SELECT DISTINCT vendor, loaded_from FROM marts.freshness WHERE stream = 'visits' ORDER BY 1"
+    assert warehouse.query(since) == [
+        ("leadfeeder", date(2026, 4, 20)), ("leadfeeder_legacy", date(2026, 4, 28)),
+    ]  # fmt: skip
+    assert warehouse.query("SELECT count(*), count(name) FROM marts.accounts") == [(3, 0)]
 
 
 FIRST_OF_MAY = "2026-05-01"

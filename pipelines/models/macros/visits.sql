@@ -1,6 +1,7 @@
 {# The visits of both Leadfeeder APIs, each once; with `changed`, those of changed days. An account that both are asked
-   about counts once: the token API speaks for every UTC day on which it has visits, up to its last one, whether the two
-   call a visit by the same id or not. #}
+   about counts once: the token API speaks for every UTC day on which it has visits, from its first one where it has none
+   on the day before, up to its last one where it has none on the next, whether the two call a visit by the same id or
+   not. #}
 {% macro all_visits(changed=false) -%}
     select
         v.source,
@@ -38,7 +39,11 @@
         from {{ ref('leadfeeder_visits') }} as v
         left join {{ ref('days_of_token_api') }} as d on d.account_id = v.account_id and d.utc_day = v.visit_date
         -- the token API's instants are whole minutes
-        where (d.account_id is null or date_trunc('minute', v.started_at) > d.last_started_at)
+        where (
+            d.account_id is null
+            or date_trunc('minute', v.started_at) < d.begins_at
+            or date_trunc('minute', v.started_at) > d.ends_at
+        )
             {{ of_changed_days('v') if changed }}
     ) as v
     left join {{ ref('company_records') }} as r
