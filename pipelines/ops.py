@@ -2,8 +2,11 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
+
+from dlt.destinations.exceptions import DatabaseUndefinedRelation
 
 from sources.windows import Days
 
@@ -51,7 +54,7 @@ RUNS = OpsTable(
         Column("stream", "TEXT", "The stream.", required=True),
         Column("started_at", "TIMESTAMP WITH TIME ZONE", "When it was begun."),
         Column("finished_at", "TIMESTAMP WITH TIME ZONE", "When it had ended; null if the run was killed."),
-        Column("status", "TEXT", "ok, skipped, incomplete, failed or interrupted."),
+        Column("status", "TEXT", "ok, skipped, incomplete, failed or interrupted; running while it is at work."),
         Column("window_start", "DATE", "The first day that was asked for."),
         Column("window_end", "DATE", "The last day that was asked for."),
         Column("rows", "BIGINT", "Rows that were read into the stream's first table."),
@@ -101,6 +104,15 @@ def record(warehouse: Warehouse, run_id: str, vendor: str, rows: Sequence[Mappin
     """Replace what `ops.runs` says of a vendor's run."""
     values = [[row[name] for name in RUNS.names] for row in rows]
     RUNS.replace(warehouse, "run_id = %s AND vendor = %s", (run_id, vendor), values)
+
+
+def record_killed(warehouse: Warehouse, vendor: str) -> None:
+    """Say of runs that did not come to tell how they ended that they were interrupted; none may be at work."""
+    with warehouse.open() as client, suppress(DatabaseUndefinedRelation):
+        client.execute_sql(
+            f"UPDATE {OPS}.runs SET status = 'interrupted' WHERE vendor = %s AND status = 'running'",  # noqa: S608
+            vendor,
+        )
 
 
 def record_incomplete(warehouse: Warehouse, vendor: str, rows: Sequence[Sequence[object]]) -> None:

@@ -15,6 +15,7 @@ import duckdb
 import pyarrow as pa
 
 from sources.clock import Clock
+from sources.windows import today
 
 from .transform import require_models
 from .warehouse import Warehouse, WarehouseError
@@ -117,12 +118,14 @@ def month(reader: Reader, asked: str = "") -> Month:
     if loaded["until"] is None:
         raise WarehouseError("no visits are loaded", remedy="load them with leadhouse sync --transform")
     start = date.fromisoformat(f"{asked}-01") if asked else loaded["until"].replace(day=1)
-    end = _end(start)
+    end, now = _end(start), today(Clock().now(), None)
+    if start > now:
+        raise WarehouseError(f"{start:%Y-%m} has not begun", remedy="give a month that has")
     first, last = max(start, loaded["first_since"]), min(end, loaded["until"])
     if last < first:
         raise WarehouseError(
             f"no whole day of {start:%Y-%m} is loaded",
-            remedy=f"load it with leadhouse sync --from {start} --to {end}, then {BUILD}",
+            remedy=f"load it with leadhouse sync --from {start} --to {min(end, now)}, then {BUILD}",
         )
     before_end = start - timedelta(days=1)
     before = before_end.replace(day=1)

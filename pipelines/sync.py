@@ -34,7 +34,7 @@ from sources.tables import Table
 from .destination import first_line
 from .environment import give_back_memory
 from .ledger import WarehouseLedger
-from .ops import Unsettled, record, record_incomplete, record_loaded, unsettled
+from .ops import Unsettled, record, record_incomplete, record_killed, record_loaded, unsettled
 from .packages import begin_again, put_away
 from .remembered import settings_stay
 from .vendors import VENDORS, Vendor
@@ -330,6 +330,7 @@ class _Sync:
         """The vendor's pipeline as the warehouse knows it, after what a crash left behind has been loaded."""
         pipeline = self._warehouse.pipeline(self._vendor.name)
         with self._warehouse.open():
+            record_killed(self._warehouse, self._vendor.name)
             if pipeline.has_pending_data and self._overtaken(pipeline):
                 log.warning(
                     "%s: what an earlier run had read and not loaded is older than what others have loaded, and "

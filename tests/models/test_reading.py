@@ -70,6 +70,11 @@ def test_a_month_without_a_whole_day(runs: Callable[[str], Reader], asked: str) 
         month(runs(OLD), asked)
 
 
+def test_a_month_that_has_not_begun(runs: Callable[[str], Reader]) -> None:
+    with pytest.raises(WarehouseError, match="2999-01 has not begun; give a month that has"):
+        month(runs(OLD), "2999-01")
+
+
 def test_what_a_company_calls_itself_is_only_a_name() -> None:
     name = '<script src="http://example.com">![x](http://example.com/x.png) & <http://example.com>'
     for shown in (say(f"# {name}"), say(name), table(pa.table({"company": [name]}))):
@@ -88,7 +93,7 @@ def test_differences() -> None:
     ]
 
 
-def test_a_warehouse_that_is_being_loaded_says_so(runs: Callable[[str], Reader], house: Path) -> None:
+def test_a_warehouse_that_somebody_holds_says_so(runs: Callable[[str], Reader], house: Path) -> None:
     reader = runs(OLD)
     path = house / "leadhouse.duckdb"
     loading = f"import duckdb; held = duckdb.connect({str(path)!r}); print(1, flush=True); input()"
@@ -96,7 +101,7 @@ def test_a_warehouse_that_is_being_loaded_says_so(runs: Callable[[str], Reader],
         assert process.stdin is not None
         assert process.stdout is not None
         process.stdout.readline()
-        with pytest.raises(WarehouseError, match="is being loaded; run again when that has ended"):
+        with pytest.raises(WarehouseError, match="is held by another program; run again when it is done"):
             month(reader)
         process.stdin.write(b"\n")
         process.stdin.close()

@@ -5,8 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.destination import resolve
 from pipelines.vendors import VENDORS
+from pipelines.warehouse import Warehouse, WarehouseError
 from sandbox import Sandbox
+from sources.clock import Clock
 from tests.pipelines.cli_process import (
     BASE_URL,
     FAILED,
@@ -99,6 +102,64 @@ def test_wrong_environment(monkeypatch: pytest.MonkeyPatch, name: str, value: st
     ended = leadhouse("sync", VENDOR)
     assert ended.exit_code == USAGE
     assert_one_sentence(ended, *words)
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("mysql://loader:x-word@127.0.0.1/db", ["no connection string of PostgreSQL", "postgresql://user"]),
+        ("loader:x-word@127.0.0.1/db", ["destination.postgres.credentials is no connection string"]),
+        ("postgresql://loader:p@x-word@127.0.0.1/db", ["has an @ in its password", "%40"]),
+    ],
+)
+@pytest.mark.usefixtures("key")
+def test_a_wrong_address_of_a_database_stays_secret(
+    monkeypatch: pytest.MonkeyPatch, address: str, words: list[str]
+) -> None:
+    monkeypatch.setenv("DESTINATION__POSTGRES__CREDENTIALS", address)
+    for command in ("sync", "status", "transform", "report"):
+        ended = leadhouse(command, "--destination", "postgres")
+        assert ended.exit_code == USAGE
+        assert_one_sentence(ended, *words)
+        assert "x-word" not in ended.stderr
+
+
+@pytest.mark.usefixtures("key")
+def test_what_a_driver_says_of_an_address_is_told_without_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError(
+            "dlt's words. The actual reason given is: invalid dsn: postgresql://loader:x-w%40rd@h/db x-w@rd"
+        )
+
+    address = f"postgresql+psycopg2://loader:x-w%40rd@{NO_PORT}/db"
+    monkeypatch.setenv("DESTINATION__POSTGRES__CREDENTIALS", address)
+    assert resolve("postgres")[0].config_params["credentials"].to_native_representation().startswith("postgresql://")
+    monkeypatch.setattr("psycopg2.connect", fail)
+    warehouse = Warehouse("postgres", clock=Clock())
+    with pytest.raises(WarehouseError) as raised, warehouse.open():
+        pass
+    assert str(raised.value).startswith("postgres cannot be opened: invalid dsn: postgresql://loader:***@h/db ***")
+
+
+@pytest.mark.usefixtures("key")
+def test_a_folder_for_notes_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DLT_DATA_DIR", "/proc/here")
+    for command in (["sync", VENDOR], ["check"], ["transform"]):
+        ended = leadhouse(*command)
+        assert ended.exit_code in (USAGE, FAILED)
+        said = ended.stdout + ended.stderr
+        assert "/proc/here" in said
+        assert "set DLT_DATA_DIR to a folder that it may write" in said
+        assert "Traceback" not in said
+
+
+@pytest.mark.usefixtures("key")
+def test_a_file_that_is_no_database(house: Path) -> None:
+    (house / "leadhouse.duckdb").write_text("hello")
+    ended = leadhouse("status")
+    assert ended.exit_code == FAILED
+    assert_one_sentence(ended, "duckdb cannot be opened: ", "not a valid DuckDB database file")
+    assert "internet connection" not in ended.stderr
 
 
 @pytest.mark.usefixtures("key")

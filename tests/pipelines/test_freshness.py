@@ -126,6 +126,33 @@ def test_what_is_switched_off_is_not_stale(
     assert [line.stale for line in lines(warehouse, clock)] == [False]
 
 
+def test_a_refused_first_request_ages_what_it_kept_away(clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is known of accounts then: it is recorded for the stream, and told of those that are known."""
+    monkeypatch.setenv(DEFAULT, "36h")
+    warehouse = Warehouse("duckdb", clock=clock)
+    refused = {"vendor": "leadfeeder_legacy", "stream": "visits"}
+    ran(warehouse, clock.now(), (50, "failed"), **refused)
+    assert [(line.account_id, line.stale) for line in lines(warehouse, clock)] == [(None, True)]
+    with warehouse.open() as client:
+        client.execute_sql("UPDATE ops.runs SET run_id = 'refused'")
+    ran(warehouse, clock.now(), (30, "ok"), account="6001", **refused)
+    assert [(line.account_id, line.stale) for line in lines(warehouse, clock)] == [("6001", False)]
+    with warehouse.open() as client:
+        client.execute_sql("UPDATE ops.runs SET run_id = 'loaded' WHERE account_id = '6001'")
+    ran(warehouse, clock.now(), (1, "failed"), **refused)
+    [line] = lines(warehouse, clock)
+    assert (line.account_id, line.last_run_status, line.stale) == ("6001", "failed", False)
+
+
+@pytest.mark.usefixtures("vendors")
+def test_the_next_run_tells_of_one_that_was_killed() -> None:
+    warehouse = Warehouse("duckdb", clock=Clock())
+    ran(warehouse, datetime.now(UTC), (5, "running"))
+    assert leadhouse("sync", "leadsie", "--stream", "connections").exit_code == OK
+    told = warehouse.query("SELECT status, finished_at IS NULL FROM ops.runs ORDER BY started_at")
+    assert told == [("interrupted", True), ("ok", False)]
+
+
 def test_the_command(vendors: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     now = datetime.now(UTC)
     warehouse = Warehouse("duckdb", clock=Clock())

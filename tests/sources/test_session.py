@@ -18,6 +18,7 @@ from sources.errors import (
     AnswerError,
     LimitError,
     NotEntitledError,
+    QuotaError,
     RequestError,
     SettingError,
     SourceError,
@@ -282,6 +283,15 @@ def test_a_key_that_was_refused_is_not_shown_again(server: Server, connect: Open
         with pytest.raises(AccessError, match="answered 401"):
             ask(session)
     assert len(server.seen) == 2
+
+
+def test_a_quota_that_is_used_up_ends_everything(server: Server, connect: Open) -> None:
+    server.answers = [refusal(429), GOOD]
+    session = connect(server.url, refusal=lambda status, _: QuotaError("used up") if status == 429 else None)
+    for _ in range(3):
+        with pytest.raises(QuotaError, match="used up"):
+            ask(session)
+    assert len(server.seen) == 1
 
 
 class TestLimits:
