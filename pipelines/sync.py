@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -19,7 +20,7 @@ from typing import Any
 import dlt
 import pyarrow as pa
 from dlt.common.schema.typing import LOADS_TABLE_NAME
-from dlt.destinations.exceptions import DatabaseException
+from dlt.destinations.exceptions import DatabaseException, DatabaseUndefinedRelation
 from dlt.load.exceptions import LoadClientJobRetry
 from dlt.pipeline.exceptions import PipelineStepFailed
 
@@ -277,6 +278,7 @@ class _Sync:
                         tables = _tables(self._run.streams)
                         self._warehouse.index(self._vendor.name, tables)
                         self._settle(tables, self._read)
+                        Unsettled().record(self._warehouse, self._vendor.name)
                     self._warehouse.publish(self._vendor.name, OPS, tidy=self._run.finished)
                 self._tell()
         except BaseException:
@@ -301,11 +303,10 @@ class _Sync:
         while True:
             try:
                 self._warehouse.settle(self._vendor.name, tables, read.reread, read.read)
-                break
+                return
             except DatabaseException as error:
                 if not self._warehouse.allow_more_memory(error):
                     raise
-        Unsettled().record(self._warehouse, self._vendor.name)
 
     def _tell(self) -> None:
         """Log that a piece is loaded, and what the streams cost that ended with it."""
@@ -341,7 +342,12 @@ class _Sync:
                 log.info("%s: loading what an earlier run had read", self._vendor.name)
                 self._finish(pipeline)
             if left := unsettled(self._warehouse, self._vendor.name):
-                self._settle(_tables(self._vendor.package.STREAMS), left)
+                for table in _tables(self._vendor.package.STREAMS):
+                    # a first load may have been killed before there were tables
+                    with suppress(DatabaseUndefinedRelation):
+                        if table.name in left.read or (table.newest and left.reread):
+                            self._settle([table], left)
+                Unsettled().record(self._warehouse, self._vendor.name)
             # the positions are the warehouse's: whatever this machine remembers may be of another day
             pipeline.drop()
             pipeline = self._warehouse.pipeline(self._vendor.name)
