@@ -270,15 +270,17 @@ class _Sync:
                 pipeline.normalize()
                 give_back_memory()
                 with self._warehouse.open():
-                    self._read.record(self._warehouse, self._vendor.name)
+                    if read := self._read:
+                        read.record(self._warehouse, self._vendor.name)
                     self._load(pipeline)
                     self._run.committed()
                     self._record(pipeline)
                     if self._run.finished:
                         tables = _tables(self._run.streams)
                         self._warehouse.index(self._vendor.name, tables)
-                        self._settle(tables, self._read)
-                        Unsettled().record(self._warehouse, self._vendor.name)
+                        self._settle(tables, read)
+                        if read:
+                            Unsettled().record(self._warehouse, self._vendor.name)
                     self._warehouse.publish(self._vendor.name, OPS, tidy=self._run.finished)
                 self._tell()
         except BaseException:

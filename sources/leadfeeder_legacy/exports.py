@@ -274,6 +274,8 @@ class Exports:
         if job.crowded:
             is_listed = job.days.first in positions.incomplete(job.account.id, "leads")
             return "" if is_listed else "the leads list shows its day whole"
+        if job.resumed and job.request is None and job.replaces in self._renewed:
+            return "its window is asked for anew"
         known = self._reported[job.account.id, job.feed, job.window_start] if job.request else []
         is_superseded = any(days.first <= job.days.first and job.days.last < days.last for days in known)
         return "a later report of its window is loaded" if is_superseded else ""

@@ -514,6 +514,19 @@ def test_an_earlier_request_that_is_never_ready_keeps_nothing_away(
 
 
 @on_duckdb
+def test_an_earlier_request_that_fails_is_not_made_again(
+    warehouse: Warehouse, sandbox: Sandbox, run: Run, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOURCES__LEADFEEDER_LEGACY__START_DATE", "2026-03-01")
+    sandbox.leadfeeder_legacy.options.exports.fail_next = 2
+    run(wait=False)
+    clock.move(timedelta(days=1))
+    run()
+    asked = sorted((row["account_id"], row["end_date"]) for row in rows_of(warehouse, VENDOR, "export_requests"))
+    assert asked == [(account, TODAY + timedelta(days=n)) for account in ("6001", "6002") for n in (0, 1)]
+
+
+@on_duckdb
 def test_a_day_that_is_listed_again_is_not_taken_from_a_report(
     warehouse: Warehouse, serve: Serve, run: Run, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
