@@ -11,7 +11,7 @@ NAMES = {"A", "A least", "A default", "B", "D first", "D daily", "F", "G wall", 
 
 
 def test_every_figure_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
-    main(["--json", "--rounds", "1", "--visits", "60", "--days", "2", "--default-visits", "30"])
+    main(["--json", "--rounds", "1", "--visits", "60", "--days", "2", "--default-visits", "60"])
     printed = json.loads(capsys.readouterr().out)
     assert {figure["name"] for figure in printed["figures"]} == NAMES
     assert all(figure["ratio"] > 0 and figure["compared"] for figure in printed["figures"])

@@ -144,7 +144,7 @@ def test_what_a_driver_says_of_an_address_is_told_without_its_password(monkeypat
 @pytest.mark.usefixtures("key")
 def test_a_folder_for_notes_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DLT_DATA_DIR", "/proc/here")
-    for command in (["sync", VENDOR], ["check"], ["transform"]):
+    for command in (["sync", VENDOR], ["check"]):
         ended = leadhouse(*command)
         assert ended.exit_code in (USAGE, FAILED)
         said = ended.stdout + ended.stderr
