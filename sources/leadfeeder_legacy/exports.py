@@ -149,7 +149,7 @@ class Exports:
                     await self._finish(job.request, Status.GIVEN_UP, why)
                 jobs.remove(job)
                 continue
-            if any(job.replaces == other.replaces for other in self._collected):
+            if job.request is not None and any(job.replaces == other.replaces for other in self._collected):
                 # two reports of one window would be mixed in one load: this one's turn is in the next piece
                 break
             if job.crowded and job.resumed and not run.is_read("leads"):
