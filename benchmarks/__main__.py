@@ -45,7 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--rounds", type=int, default=3, help="each figure is a median of so many")
     parser.add_argument("--visits", type=int, default=100_000)
     parser.add_argument("--days", type=int, default=90)
-    parser.add_argument("--default-visits", type=int, default=100_000, help="dlt's defaults get days with so many")
+    parser.add_argument("--default-visits", type=int, default=30_000, help="dlt's defaults get days with so many")
     parser.add_argument("--full", action="store_true", help="F with ten times as many visits, too")
     parser.add_argument("--only", default=LETTERS, metavar="LETTERS", help=f"some of {LETTERS}")
     commands = parser.add_subparsers()

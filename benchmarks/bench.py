@@ -24,7 +24,7 @@ class Size:
     rounds: int = 3
     visits: int = 100_000
     days: int = 90
-    default_visits: int = 100_000
+    default_visits: int = 30_000
     full: bool = False
 
 
