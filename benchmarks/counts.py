@@ -17,14 +17,15 @@ def of(place: Path | str) -> dict[str, int]:
 
 def by_the_book(file: Path) -> dict[str, int]:
     """Of what dlt made tables of by itself, by the names of ours."""
-    tables = {
-        "visits": "visits",
-        "visit_pages": "visits__attributes__visit_route",
-        "leads": "leads",
-        "lead_days": "leads",
-    }
-    counted = {"leads": "DISTINCT id"}
-    return _count(file, {ours: (f"by_the_book.{its}", counted.get(ours, "*")) for ours, its in tables.items()})
+    return _count(
+        file,
+        {
+            "visits": ("by_the_book.visits", "*"),
+            "visit_pages": ("by_the_book.visits__attributes__visit_route", "*"),
+            "leads": ("by_the_book.leads", "DISTINCT id"),
+            "lead_days": ("by_the_book.leads", "*"),
+        },
+    )
 
 
 def query(place: Path | str, *statements: str) -> list[tuple[Any, ...]]:

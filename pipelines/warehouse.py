@@ -95,10 +95,10 @@ class Warehouse:
         """The text without the password that the database is opened with: drivers may say what they were given."""
         credentials = self.destination.config_params.get("credentials")
         password = getattr(credentials, "password", None) or ""
-        # a shorter one is in every other word
-        return (
-            Secrets((password, quote(password, safe=""))).redact(text) if len(password) >= SHORTEST_PASSWORD else text
-        )
+        if len(password) < SHORTEST_PASSWORD:
+            # it is in every other word
+            return text
+        return Secrets((password, quote(password, safe=""))).redact(text)
 
     @property
     def exists(self) -> bool:

@@ -57,8 +57,8 @@ class Lane:
 class Lanes:
     """The lanes of a run of one vendor, in the order in which they were opened.
 
-    `listing` is what listing the accounts costs: the first lane bears it. `refused` is the error
-    after which the vendor would refuse everything else, too.
+    `listing` is what listing the accounts costs: the first lane bears it. `refused` is the error after which the vendor
+    would refuse everything else, too.
     """
 
     def __init__(self, vendor: str, clock: Clock, redact: Callable[[str], str]) -> None:

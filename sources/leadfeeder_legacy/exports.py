@@ -439,8 +439,9 @@ class Exports:
 
     def _give_up(self, run: Run, job: _Job, error: Exception) -> None:
         """One window's error is not its neighbours', unless nothing of the account can be had."""
-        if job.resumed and job.replaces in self._renewed:
-            # nothing is missing: its window is asked for anew
+        is_renewed = job.resumed and job.replaces in self._renewed and self._policy.wait
+        if is_renewed and isinstance(error, SourceError):
+            # nothing is missing: its window is asked for anew, and that report is waited for
             job.lane.notes.append(f"an earlier request is not waited for any longer: {error}")
             return
         if isinstance(error, SourceError) and f"feed {job.feed}" not in error.message:

@@ -514,6 +514,25 @@ def test_an_earlier_request_that_is_never_ready_keeps_nothing_away(
 
 
 @on_duckdb
+def test_an_earlier_request_that_is_never_ready_is_told_where_nobody_waits(
+    warehouse: Warehouse, sandbox: Sandbox, run: Run, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOURCES__LEADFEEDER_LEGACY__START_DATE", "2026-03-01")
+    sandbox.leadfeeder_legacy.options.exports.never_ready = True
+    run(wait=False)
+    clock.move(timedelta(days=1, minutes=5))
+    summary = run(expect=1, wait=False)
+    assert all("export_max_age" in str(s.error) for vendor in summary.vendors for s in vendor.streams)
+
+
+@on_duckdb
+def test_waiting_for_the_vendors_limit_is_counted(warehouse: Warehouse, sandbox: Sandbox, run: Run) -> None:
+    sandbox.faults.add("status", path="*/export-requests", method="POST", status=429, retry_after=300, times=1)
+    waited = [stream.seconds_waited for vendor in run().vendors for stream in vendor.streams]
+    assert max(waited) >= 300
+
+
+@on_duckdb
 def test_an_earlier_request_that_fails_is_not_made_again(
     warehouse: Warehouse, sandbox: Sandbox, run: Run, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -102,6 +102,11 @@ def test_visits_alone_of_two_apis_that_begin_on_different_days(
         with warehouse.open() as client:
             # what a run has loaded before it failed is loaded
             client.execute_sql("UPDATE ops.runs SET status = 'failed'")
+            # whoever was refused the first request was told of no account
+            client.execute_sql(
+                "INSERT INTO ops.runs (run_id, vendor, stream, started_at, finished_at, status) "
+                "VALUES ('refused', 'leadfeeder', 'visits', '2026-01-01', '2026-01-01', 'failed')"
+            )
         ended = leadhouse(*visits, "--transform")
         assert ended.exit_code == OK, ended
         story = Story(sandbox)
@@ -115,6 +120,8 @@ def test_visits_alone_of_two_apis_that_begin_on_different_days(
     assert warehouse.query(since) == [
         ("leadfeeder", date(2026, 4, 20)), ("leadfeeder_legacy", date(2026, 4, 28)),
     ]  # fmt: skip
+    told = warehouse.query("SELECT account_id, runs FROM marts.freshness WHERE vendor = 'leadfeeder' ORDER BY 1")
+    assert told == [("6001", 3), ("6002", 3), ("6003", 3)]
     assert warehouse.query("SELECT count(*), count(name) FROM marts.accounts") == [(3, 0)]
 
 

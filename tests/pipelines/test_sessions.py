@@ -3,11 +3,13 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from typing import Any
 from unittest.mock import Mock
 
 import psycopg2
 import pytest
 from adbc_driver_manager import dbapi
+from dlt.destinations.sql_client import SqlClientBase
 
 from pipelines.sync import sync
 from pipelines.warehouse import Warehouse
@@ -111,3 +113,18 @@ def test_rows_of_all_tables_go_through_few_connections(
     assert 1 <= connect.call_count <= 4
     assert rows_of(warehouse, "leadfeeder_legacy", "visits")
     assert all_end(watcher)
+
+
+def test_a_runs_lock_is_given_back_before_its_connection_goes(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that is busy takes a while to notice that a connection is gone; here it never does."""
+    left: list[SqlClientBase[Any]] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(type(warehouse._client()), "close_connection", lambda client: left.append(client))
+        with warehouse.vendor_lock("leedo"):
+            pass
+        with warehouse.vendor_lock("leedo"):
+            pass
+    for client in left:
+        client.close_connection()
