@@ -8,15 +8,16 @@ import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 from decimal import Decimal
-from operator import itemgetter, methodcaller
+from functools import lru_cache
 from typing import Any, Literal
 
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from .objects import UnlikeError
 from .windows import parse_day, parse_instant
 
 Json = Any
@@ -55,43 +56,6 @@ class Column:
     listed: bool = True
 
 
-class Fields:
-    """The fields of some objects by their paths; what several paths share is looked up once."""
-
-    def __init__(self, objects: Sequence[Json]) -> None:
-        self._found: dict[str, Sequence[Json]] = {"": objects}
-        self._names: dict[str, set[str]] = {}
-
-    def at(self, path: str) -> Sequence[Json]:
-        """The values that stand there, None where there is none."""
-        if path not in self._found:
-            outer, _, name = path.rpartition(".")
-            self._found[path] = self.of(outer, name)
-        return self._found[path]
-
-    def of(self, outer: str, name: str) -> Sequence[Json]:
-        """The values of one field of the objects that stand at `outer`."""
-        holders = self.at(outer)
-        try:
-            return list(map(itemgetter(name), holders))
-        except (KeyError, TypeError):
-            if name not in self.names(outer):
-                return [None] * len(holders)
-        try:
-            return list(map(methodcaller("get", name), holders))
-        except AttributeError:
-            return [each.get(name) if isinstance(each, dict) else None for each in holders]
-
-    def names(self, path: str) -> set[str]:
-        """All names of fields that one of the objects has that stand there."""
-        if path not in self._names:
-            holders = self.at(path)
-            if set(map(type, holders)) != {dict}:
-                holders = [each for each in holders if isinstance(each, dict)]
-            self._names[path] = set().union(*holders)
-        return self._names[path]
-
-
 def array_of(column: Column, values: Sequence[Json]) -> pa.Array:
     """The column's values as Arrow has them. Raises ValueError where one cannot be read as the column's type."""
     try:
@@ -103,47 +67,78 @@ def array_of(column: Column, values: Sequence[Json]) -> pa.Array:
     return _without_nul(array)
 
 
+def array_of_texts(column: Column, texts: pa.Array) -> pa.Array:
+    """The column's values as Arrow has them, from their texts. Raises UnlikeError where not all can be read at once."""
+    if texts.type != _TEXT:
+        raise UnlikeError(f"{column.name}: objects stand where values are declared")
+    array = texts
+    if column.read is not None:
+        # each text once
+        each = array.dictionary_encode()
+        return array_of(column, each.dictionary.to_pylist()).take(each.indices)
+    if column.type == "json":
+        # written as everywhere else
+        array = pa.array([None if text is None else as_json(orjson.loads(text)) for text in array.to_pylist()], _TEXT)
+    elif column.type == "id" and pc.any(pc.equal(array, "")).as_py():
+        array = pc.if_else(pc.equal(array, ""), None, array)
+    elif column.type not in ("id", "text"):
+        if _holds(array, _EDGES):
+            raise UnlikeError(f"{column.name}: a text is none of {column.type}")
+        try:
+            return array.cast(ARROW[column.type])
+        except pa.ArrowException as error:
+            raise UnlikeError(f"{column.name}: {error}") from None
+    return _without_nul(array)
+
+
 def _all_at_once(column: Column, values: Sequence[Json]) -> pa.Array | None:
     """The values as Arrow takes or reads them all at once, in the form that nearly all pages have."""
-    kinds = set(map(type, values)) - {type(None)}
+    kinds = set(map(type, values)) - _NOTHING
     if not kinds:
         return pa.nulls(len(values), ARROW[column.type])
     if column.read is not None or kinds not in _STRAIGHT.get(column.type, ()):
         return None
     try:
-        if kinds == {int} and column.type in ("id", "text"):
+        if kinds == _INTEGERS and column.type in ("id", "text"):
             return pa.array(values, pa.int64()).cast(pa.string())
         if column.type == "id" and "" in values:
             values = [None if value == "" else value for value in values]
-        if column.type not in _SPAN:
+        if column.type not in ("date", "timestamp"):
             return pa.array(values, ARROW[column.type])
-        array = pa.array(values, pa.string()).cast(ARROW[column.type])
-        number, first, last = _SPAN[column.type]
-        bounds = pc.min_max(array.view(number)).as_py()
-        return array if first <= bounds["min"] and bounds["max"] <= last else None
+        texts = pa.array(values, pa.string())
+        return None if _holds(texts, _EDGES) else texts.cast(ARROW[column.type])
     except (pa.ArrowException, OverflowError, TypeError):
         return None
 
 
 def _one_by_one(column: Column, values: Sequence[Json]) -> list[object]:
     """The values as this package reads them: texts that come again, once."""
-    read, convert = column.read, _CONVERT[column.type]
+    if set(map(type, values)) <= _TEXTS:
+        return [None if value is None else _read_text(column.read, column.type, value) for value in values]
+    return [None if value is None else _read(column.read, column.type, value) for value in values]
 
-    def work_out(value: Json) -> object:
-        found = value if read is None else read(value)
-        return None if found is None else convert(found)
 
-    if set(map(type, values)) <= {str, type(None)}:
-        known = {value: work_out(value) for value in set(values) if value is not None}
-        return list(map(known.get, values))
-    return [None if value is None else work_out(value) for value in values]
+def _read(read: Callable[[Json], object] | None, kind: Type, value: Json) -> object:
+    found = value if read is None else read(value)
+    return None if found is None else _CONVERT[kind](found)
+
+
+# a day's companies are the next one's, too
+_read_text = lru_cache(1 << 15)(_read)
 
 
 def _without_nul(array: pa.Array) -> pa.Array:
     """U+FFFD in place of U+0000, which no text of PostgreSQL's can hold; then both databases hold the same."""
-    # the bytes of all the texts at once: a look that costs next to nothing
-    texts = array.buffers()[-1] if array.type == _TEXT else None
-    return pc.replace_substring(array, "\0", "\ufffd") if texts and b"\0" in texts.to_pybytes() else array
+    if array.type != _TEXT or not _holds(array, (b"\0",)):
+        return array
+    return pc.replace_substring(array, "\0", "\ufffd")
+
+
+def _holds(texts: pa.Array, letters: Sequence[bytes]) -> bool:
+    """Whether some letters are in any of the texts: in all of them at once, which costs next to nothing."""
+    buffer = texts.buffers()[-1]
+    together = buffer.to_pybytes() if buffer else b""
+    return any(each in together for each in letters)
 
 
 def _as_text(value: object) -> str | None:
@@ -213,6 +208,9 @@ def snake_case(name: str) -> str:
 
 
 _TEXT = pa.string()
+# what Arrow reads and Python does not: numbers to the base of 16, and instants before the year 1 or after 9999
+_EDGES = (b"x", b"X", b"0000-", b"0001-01-01", b"9999-12-31")
+_NOTHING, _INTEGERS, _TEXTS = {type(None)}, {int}, {str, type(None)}
 # the kinds of values that Arrow takes as they are, or reads from text
 _STRAIGHT: dict[Type, tuple[set[type], ...]] = {
     "id": ({str}, {int}),
@@ -221,15 +219,6 @@ _STRAIGHT: dict[Type, tuple[set[type], ...]] = {
     "bool": ({bool},),
     "date": ({str},),
     "timestamp": ({str},),
-}
-# the numbers behind days and instants, the first and the last of those that Python has: Arrow reads the year 0 as well
-_SPAN: dict[Type, tuple[pa.DataType, int, int]] = {
-    "date": (pa.int32(), *(pa.scalar(day, ARROW["date"]).value for day in (date.min, date.max))),
-    "timestamp": (
-        pa.int64(),
-        pa.scalar(datetime.min.replace(tzinfo=UTC), ARROW["timestamp"]).value,
-        pa.scalar(datetime.max.replace(tzinfo=UTC), ARROW["timestamp"]).value,
-    ),
 }
 _CONVERT: dict[Type, Callable[[Any], object]] = {
     "id": _as_id,

@@ -13,6 +13,7 @@ from itertools import chain
 from typing import Any, TypeVar
 
 from .errors import AccessError, CeilingError, CountError, MovedError, RequestError
+from .objects import Json
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +38,11 @@ class Page:
     last: int | None = None
     more: bool | None = None
     total: int | None = None
+
+
+def identity(item: Json) -> str:
+    """By what a row is told from others: its `id`."""
+    return str(item["id"] if isinstance(item, dict) else item.id)
 
 
 def side_by_side(
@@ -64,7 +70,7 @@ def walk(
     ahead: int,
     ceiling: int | None = None,
     first: Page | None = None,
-    identify: Callable[[Any], Any] = lambda item: str(item["id"]),
+    identify: Callable[[Any], Any] = identity,
 ) -> Iterator[Page]:
     """Yield the pages of one window, each row once; restarts are the caller's (`settled`).
 

@@ -146,7 +146,9 @@ class Session:
     def _environment(self) -> dict[str, Any]:
         """What the environment says of proxies and certificates: worked out once, not with every request."""
         with requests.Session() as http:
-            return dict(http.merge_environment_settings(self.base_url, {}, None, None, None))
+            found = dict(http.merge_environment_settings(self.base_url, {}, None, None, None))
+        # without encryption nothing is verified; a path of certificates would be looked at for each request
+        return found if self.base_url.startswith("https:") else found | {"verify": True}
 
     @cached_property
     def _headers(self) -> Mapping[str, str]:
@@ -166,13 +168,14 @@ class Session:
         *,
         meter: Meter,
         check: Callable[[Any], None],
+        read: Callable[[bytes], Any] | None = None,
     ) -> Any:
-        """GET a JSON document.
+        """GET a JSON document; `read` is how, where it is not as Python's objects.
 
         `check` raises AnswerError where the document is not what the vendor documents; like an outage, that is tried
         again. Raises AccessError, NotEntitledError, RequestError, QuotaError or, when patience is over, TransientError.
         """
-        return self._ask("GET", path, params, None, meter, check)
+        return self._ask("GET", path, params, None, meter, check, read)
 
     def query(
         self,
@@ -194,9 +197,10 @@ class Session:
         question: Mapping[str, Any] | None,
         meter: Meter,
         check: Callable[[Any], None],
+        read: Callable[[bytes], Any] | None = None,
     ) -> Any:
         def once() -> Any:
-            document = self._json(self._send(method, path, params, meter, question=question), path)
+            document = self._json(self._send(method, path, params, meter, question=question), path, read)
             check(document)
             return document
 
@@ -436,19 +440,21 @@ class Session:
     def _pause(self, response: requests.Response) -> float:
         return pause_after(response, self._clock.now(), self._turn)
 
-    def _json(self, response: requests.Response, path: str) -> Any:
+    def _json(self, response: requests.Response, path: str, read: Callable[[bytes], Any] | None = None) -> Any:
+        content = response.content
         try:
-            document = _loads(response.content)
+            if self._secrets.are_in(content):
+                content = orjson.dumps(self._secrets.taken_out(loads(content)))
+            return (read or loads)(content)
         except (ValueError, RecursionError):
             kind = self.redact(response.headers.get("Content-Type", "no content type"))[:100]
             raise AnswerError(
                 f"{path} answered {response.status_code}, but not with JSON ({kind})",
                 remedy="check base_url, or run again later",
             ) from None
-        return self._secrets.taken_out(document, response.content)
 
 
-def _loads(content: bytes) -> Any:
+def loads(content: bytes) -> Any:
     """JSON. Half of a UTF-16 pair in a text, which JSON lets pass and orjson does not, is read as U+FFFD."""
     try:
         with TURN:

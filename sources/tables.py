@@ -11,16 +11,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import cached_property
-from itertools import accumulate, chain, count
+from itertools import count
 from typing import Any
 
 import dlt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from .columns import ARROW, Column, Fields, Json, Type, array_of, snake_case
+from .columns import ARROW, Column, Json, Type, array_of, array_of_texts, snake_case
 from .computing import TURN
 from .errors import AnswerError
+from .objects import Columns, Fields, UnlikeError
 
 Row = Mapping[str, Json]
 
@@ -164,49 +165,45 @@ class Table:
         """Rows as an item that a dlt resource of any name may yield."""
         return dlt.mark.with_hints(rows, self.resource_hints(), create_table_variant=True)
 
-    def rows(self, objects: Sequence[Row], **given: object) -> pa.Table:
-        """Turn vendor objects into typed columns.
+    def rows(self, objects: Sequence[Row] | Fields | Columns, **given: object) -> pa.Table:
+        """Turn vendor objects into typed columns; tables of the same objects may share their fields.
 
         `given` holds the columns whose `at` is None: one value for all rows. Raises AnswerError where a value cannot
-        be read as its column's type or a key is missing.
+        be read as its column's type or a key is missing; of objects that are `Columns`, UnlikeError.
         """
         with TURN:
-            return self._rows(objects, given)
+            return self._rows(objects if isinstance(objects, (Fields, Columns)) else Fields(objects), given)
 
-    def _rows(self, objects: Sequence[Row], given: Mapping[str, object]) -> pa.Table:
-        own = of_parents = Fields(objects)
-        lengths: list[int] = []
+    def _rows(self, own: Fields | Columns, given: Mapping[str, object]) -> pa.Table:
+        lists = None
         if self.each:
-            lists = [value or () for value in own.at(self.each)]
-            for value in lists:
-                if not isinstance(value, (list, tuple)):
-                    raise AnswerError(f"{self.name}: expected a list at {self.each!r}, got {value!r:.80}")
-            of_parents = Fields([parent for parent, value in zip(objects, lists, strict=True) if value])
-            lengths = [len(value) for value in lists if value]
-            objects = list(chain.from_iterable(lists))
-            own = Fields(objects)
-        parent_of = _places(lengths) if self.each else None
+            try:
+                lists = own.elements(self.each)
+            except ValueError as error:
+                raise AnswerError(f"{self.name}: {error}") from None
+            own = lists.elements
         arrays: dict[str, pa.Array] = {}
         for column in self.columns:
             if self.history and column in HISTORY:
                 continue
-            if column.at is not None and column.parent:
-                arrays[column.name] = self._array(column, of_parents.at(column.at), of_parents).take(parent_of)
+            if lists and column.at is not None and column.parent:
+                of_owners = self._array(column, lists.owners.at(column.at), lists.owners)
+                arrays[column.name] = of_owners.take(lists.owner_of)
             elif column.at is not None:
                 arrays[column.name] = self._array(column, own.at(column.at), own)
-            elif column.name == "position":
-                arrays[column.name] = self._array(column, list(chain.from_iterable(map(range, lengths))))
+            elif lists and column.name == "position":
+                arrays[column.name] = lists.positions
             else:
-                arrays[column.name] = pa.repeat(self._array(column, [given[column.name]])[0], len(objects))
+                arrays[column.name] = pa.repeat(self._array(column, [given[column.name]])[0], len(own))
         if self.history:
-            arrays |= {column.name: pa.nulls(len(objects), ARROW[column.type]) for column in HISTORY}
+            arrays |= {column.name: pa.nulls(len(own), ARROW[column.type]) for column in HISTORY}
             arrays[HISTORY[0].name] = _versions(pa.table(arrays))
         for name in self.key:
             if arrays[name].null_count:
-                raise AnswerError(f"{self.name}: a row has no {name}")
+                raise (UnlikeError if isinstance(own, Columns) else AnswerError)(f"{self.name}: a row has no {name}")
         schema = self.schema
         if self.open is not None:
-            for name in sorted(own.names(self.open) - self.known):
+            for name in own.unknown(self.open, self.known):
                 snake = snake_case(name) or "unnamed"
                 # two names may become one: neither field is dropped
                 free = next(f for n in count(1) if (f := snake if n == 1 else f"{snake}_{n}") not in arrays)
@@ -245,7 +242,9 @@ class Table:
                 arrays.append(pa.nulls(count, kind))
         return pa.table(arrays, schema=self.schema)
 
-    def _array(self, column: Column, values: Sequence[Json], of: Fields | None = None) -> pa.Array:
+    def _array(self, column: Column, values: Sequence[Json] | pa.Array, of: Fields | Columns | None = None) -> pa.Array:
+        if isinstance(values, pa.Array):
+            return array_of_texts(column, values)
         try:
             return array_of(column, values)
         except ValueError as error:
@@ -299,9 +298,3 @@ def _versions(rows: pa.Table) -> pa.Array:
         for state in states
     ]
     return pa.array([hashlib.sha256(text.encode()).hexdigest() for text in texts], pa.string())
-
-
-def _places(lengths: Sequence[int]) -> pa.Array:
-    """To which of some lists each of all their elements belongs."""
-    ends = pa.array(accumulate(lengths, initial=0), pa.int32())
-    return pc.list_parent_indices(pa.ListArray.from_arrays(ends, pa.nulls(sum(lengths))))

@@ -14,14 +14,19 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
+import msgspec
+
 from ..budget import Limit
 from ..errors import AnswerError, CeilingError, MovedError, RequestError
 from ..keys import HeaderAuth
 from ..meter import Meter
+from ..objects import Form, Json, value_at
 from ..pages import Page, walk
-from ..session import Session
+from ..session import Session, loads
 from ..streams import Account
+from ..tables import Table
 from ..windows import Days, parse_instant, timezone, today
+from . import tables
 
 log = logging.getLogger(__name__)
 
@@ -33,18 +38,37 @@ CEILING_PAGES = 100
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One address. `pages` is whether it is paged, `ceiling` whether the vendor documents one for it."""
+    """One address. `pages` is whether it is paged, `ceiling` whether the vendor documents one for it.
+
+    `form` is that of its documents, where there are many of them.
+    """
 
     path: str
     pages: bool = False
     ceiling: bool = False
+    form: Form | None = None
+
+
+LOCATION = "relationships.location.data"
+
+
+def _form_of(*listed: Table) -> Form:
+    return Form(
+        {"data": listed, "included": (tables.LOCATIONS,)},
+        values=("links", "data.type", f"data.{LOCATION}.type", "included.type"),
+    )
 
 
 ACCOUNTS = Endpoint("/accounts")
 TRACKING_SCRIPT = Endpoint("/accounts/{account_id}/website-tracking-script")
 CUSTOM_FEEDS = Endpoint("/accounts/{account_id}/custom-feeds")
-LEADS = Endpoint("/accounts/{account_id}/leads", pages=True, ceiling=True)
-VISITS = Endpoint("/accounts/{account_id}/visits", pages=True)
+LEADS = Endpoint(
+    "/accounts/{account_id}/leads",
+    pages=True,
+    ceiling=True,
+    form=_form_of(tables.LEADS, tables.LEAD_DAYS, tables.LEAD_TAGS, tables.LEAD_INDUSTRIES),
+)
+VISITS = Endpoint("/accounts/{account_id}/visits", pages=True, form=_form_of(tables.VISITS, tables.VISIT_PAGES))
 
 
 def limit(requests_per_minute: int) -> Limit:
@@ -60,6 +84,51 @@ def auth(token: str) -> HeaderAuth:
 def read_error(document: Any) -> str | None:
     """The vendor's words: `errors[].title`."""
     return "; ".join(str(error["title"]) for error in document["errors"])
+
+
+class _Attributes(msgspec.Struct, gc=False):
+    date: Any = None
+    started_at: Any = None
+    visits: Any = None
+
+
+class _Row(msgspec.Struct, gc=False):
+    id: Any = None
+    attributes: _Attributes | None = None
+
+
+class Head(msgspec.Struct, gc=False):
+    """What a walk has to know of a page; most of it is not read."""
+
+    data: list[_Row]
+    links: Any = None
+
+    @property
+    def is_dated(self) -> bool:
+        """Whether all of its rows, which are visits, have a date."""
+        return all(row.attributes is not None and row.attributes.date for row in self.data)
+
+
+@dataclass(frozen=True)
+class Document:
+    """A page as it came, and what a walk has to know of it: a `Head`, or all of it where it is not like one."""
+
+    content: bytes
+    head: Json
+
+
+def _document(content: bytes) -> Document:
+    """What was answered; raises ValueError where it is not JSON."""
+    if not content.isascii():
+        # what is not looked at is not decoded otherwise
+        content.decode()
+    try:
+        return Document(content, _read_head(content))
+    except msgspec.DecodeError:
+        return Document(content, loads(content))
+
+
+_read_head = msgspec.json.Decoder(Head).decode
 
 
 class Api:
@@ -131,7 +200,8 @@ class Api:
             "page[size]": PAGE_SIZE,
             "page[number]": number,
         }
-        return _page(self._session.get(path, params, meter=meter, check=_check_list), number)
+        document = self._session.get(path, params, meter=meter, check=_check_list, read=_document)
+        return _page(document, number)
 
     def _list(
         self, endpoint: Endpoint, meter: Meter, account: Account | None = None, *, may_be_none: bool = False
@@ -158,7 +228,7 @@ def parse_accounts(documents: list[dict[str, Any]]) -> list[Account]:
     return accounts
 
 
-def with_day(visit: dict[str, Any], account: Account) -> dict[str, Any]:
+def with_day(visit: Json, account: Account) -> Json:
     """The visit with its `date` (deprecated by the vendor), taken from `started_at` where it is missing."""
     attributes = visit.get("attributes")
     if not isinstance(attributes, dict):
@@ -178,32 +248,33 @@ def _path(endpoint: Endpoint, account_id: str) -> str:
     return endpoint.path.format(account_id=quote(account_id, safe=""))
 
 
-def _check_any(document: Any) -> None:
-    if not isinstance(document, dict) or not isinstance(document.get("data"), (list, dict)):
+def _check_any(document: Json) -> None:
+    data = value_at(document, "data")
+    if not isinstance(data, (list, dict)):
         raise AnswerError("the answer has no data")
-    items = document["data"] if isinstance(document["data"], list) else [document["data"]]
-    if not all(isinstance(item, dict) and item.get("id") not in (None, "") for item in items):
+    items = data if isinstance(data, list) else [data]
+    if not all(isinstance(item, (dict, _Row)) and value_at(item, "id") not in (None, "") for item in items):
         raise AnswerError("the answer holds something that has no id")
 
 
-def _check_list(document: Any) -> None:
-    _check_any(document)
-    if not isinstance(document["data"], list):
+def _check_list(document: Document) -> None:
+    _check_any(document.head)
+    if not isinstance(value_at(document.head, "data"), list):
         raise AnswerError("the answer's data is not a list")
 
 
-def _page(document: dict[str, Any], number: int) -> Page:
-    links = document.get("links")
+def _page(document: Document, number: int) -> Page:
+    items, links = value_at(document.head, "data"), value_at(document.head, "links")
     links = links if isinstance(links, dict) else {}
     following, last = _page_number(links.get("next")), _page_number(links.get("last"))
     if following is not None and following <= number:
         raise MovedError(f"page {number} names page {following} as the next one")
     if links.get("next"):
         # a link that names no page, or one after the last, is still one
-        return Page(document["data"], document, last=None if last is None or last <= number else last, more=True)
+        return Page(items, document, last=None if last is None or last <= number else last, more=True)
     # where nothing is said of other pages, a page that is not full is the last
     told = last is not None or "next" in links
-    return Page(document["data"], document, last=last, more=False if told else None)
+    return Page(items, document, last=last, more=False if told else None)
 
 
 def _page_number(link: object) -> int | None:

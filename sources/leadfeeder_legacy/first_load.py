@@ -2,6 +2,7 @@
 
 from ..first_load import WEEK, FirstLoad, Load, of_accounts, pages
 from ..meter import Meter
+from ..objects import value_at
 from ..runs import Run
 from ..settings import listed
 from ..streams import Account
@@ -35,7 +36,7 @@ def first_load(found: Settings, run: Run) -> FirstLoad:
         page = client.page(api.LEADS, account, week, meter)
         last = page.last or 1
         leads = len(page.items) if last == 1 else last * PAGE_SIZE
-        visits = sum((lead.get("attributes") or {}).get("visits") or 1 for lead in page.items)
+        visits = sum(value_at(lead, "attributes.visits") or 1 for lead in page.items)
         per_day = leads * visits / max(len(page.items), 1) / WEEK
         feeds = [feed for feed in client.custom_feeds(account, meter) if chosen is None or str(feed["id"]) in chosen]
         return load_of_account(per_day, len(feeds), capped=last >= CEILING_PAGES)

@@ -1,40 +1,34 @@
 """The dlt source of the token API: its settings, its streams, and what reading one of them means."""
 
 import threading
-from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
-from itertools import islice
 from typing import Any, cast
 
-import pyarrow as pa
 from dlt.common.configuration import configspec
 from dlt.common.typing import TSecretStrValue
 from dlt.extract import DltSource
 
 from ..budget import Budget
 from ..clock import Clock
-from ..errors import AnswerError, SettingError
+from ..errors import SettingError
 from ..ledger import Ledger, MemoryLedger
 from ..meter import Meter
-from ..pages import Page, settled
+from ..pages import settled
 from ..runs import Run
 from ..session import Session
 from ..settings import VendorSettings, listed, positive, resolve, scope, shared, span
 from ..streams import Account, Asked, Batch, Slice, Stream
-from ..tables import Table, concat, within
+from ..tables import within
 from ..windows import Days, Unit
 from . import api, export_requests, exports, tables
 from .api import Api
+from .rows import rows_of, rows_of_pages
 from .visits import Visits
 
 VENDOR = "leadfeeder_legacy"
 # answers that may be waited for at once: the documented rate is kept up to answers of ten seconds
 WORKERS = 16
-# pages that become columns at once
-PAGES_TOGETHER = 4
-
-Objects = list[dict[str, Any]]
 
 
 @configspec
@@ -173,10 +167,10 @@ class Reader:
         account, days = of.account, of.days
         if account is None:
             mine = [a for a in self.listed(meter) if self._only is None or str(a["id"]) in self._only]
-            return _rows(stream.tables, mine, [], {})
+            return rows_of(stream.tables, mine, [])
         if days is None:
             ask: dict[str, Any] = {"tracking_scripts": self._api.tracking_scripts, "custom_feeds": self.feeds}
-            return _rows(stream.tables, ask[stream.name](account, meter), [], {"account_id": account.id})
+            return rows_of(stream.tables, ask[stream.name](account, meter), [], account_id=account.id)
         if stream.name == "leads":
             return settled(lambda ahead: self._leads(stream, account, days, meter, ahead), self._api.ahead)
         return settled(lambda ahead: self._visits(stream, account, days, meter, ahead), self._api.ahead)
@@ -198,44 +192,11 @@ class Reader:
     def _leads(self, stream: Stream, account: Account, days: Days, meter: Meter, ahead: int) -> Batch:
         # a lead's figures are those of the days asked for: the day is the grain
         pages = self._api.pages(api.LEADS, account, days, meter, ceiling=True, ahead=ahead)
-        given = {"account_id": account.id, "date": days.first}
-        return _united([_rows(stream.tables, items, included, given) for items, included in _together(pages)])
+        return rows_of_pages(stream.tables, api.LEADS, pages, account, account_id=account.id, date=days.first)
 
     def _visits(self, stream: Stream, account: Account, days: Days, meter: Meter, ahead: int) -> Batch:
         pages = self._pages_of_visits(account, days, meter, ahead)
-        given = {"account_id": account.id}
-        batch = _united(
-            [
-                _rows(stream.tables, [api.with_day(visit, account) for visit in items], included, given)
-                for items, included in _together(pages)
-            ]
-        )
+        batch = rows_of_pages(stream.tables, api.VISITS, pages, account, account_id=account.id)
         for name in (tables.VISITS.name, tables.VISIT_PAGES.name):
             batch[name] = within(batch[name], "visit_date", days.first, days.last)
         return batch
-
-
-def _together(pages: Iterator[Page]) -> Iterator[tuple[Objects, Objects]]:
-    """What some pages list, and the locations they include, each once: columns cost by the table, not by the row."""
-    while block := list(islice(pages, PAGES_TOGETHER)):
-        places = {str(place.get("id")): place for page in block for place in _locations(page.document)}
-        yield [item for page in block for item in page.items], list(places.values())
-
-
-def _locations(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    listed = document.get("included") or ()
-    if not isinstance(listed, (list, tuple)):
-        raise AnswerError("what the answer includes is no list")
-    for included in listed:
-        if isinstance(included, dict) and included.get("type") == "locations":
-            yield included
-
-
-def _rows(
-    filled: tuple[Table, ...], items: Objects, included: Objects, given: Mapping[str, object]
-) -> dict[str, pa.Table]:
-    return {table.name: table.rows(included if table is tables.LOCATIONS else items, **given) for table in filled}
-
-
-def _united(pages: list[dict[str, pa.Table]]) -> dict[str, pa.Table]:
-    return {name: concat([page[name] for page in pages]) for name in pages[0]}

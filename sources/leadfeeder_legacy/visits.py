@@ -7,11 +7,11 @@ because the account's days were meant.
 
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import Any
 
 from ..clock import Clock
 from ..meter import Meter
-from ..pages import Page
+from ..objects import Json, value_at
+from ..pages import Page, identity
 from ..streams import Account
 from ..windows import Days, beside, cover, parse_instant, today
 from . import api
@@ -60,19 +60,17 @@ class Visits:
         for page in walk(days):
             if account.id not in self._own and any(_shown_by_own_day(visit, account, days) for visit in page.items):
                 self._own.add(account.id)
-            seen.update(str(visit["id"]) for visit in page.items)
+            seen.update(map(identity, page.items))
             yield page
         for more in () if account.id in self._own else beside(days, wide):
             for page in walk(more):
-                yield Page([visit for visit in page.items if str(visit["id"]) not in seen], page.document)
+                yield Page([visit for visit in page.items if identity(visit) not in seen], page.document)
 
 
-def _shown_by_own_day(visit: dict[str, Any], account: Account, days: Days) -> bool:
+def _shown_by_own_day(visit: Json, account: Account, days: Days) -> bool:
     """Whether a visit that was shown for `days` lies on none of them in UTC, even if it was rounded to the next."""
-    attributes = visit.get("attributes")
-    started = attributes.get("started_at") if isinstance(attributes, dict) else None
     try:
-        moment = parse_instant(str(started))
+        moment = parse_instant(str(value_at(visit, "attributes.started_at")))
     except ValueError:
         return False
     outside = all((moment + rounding).date() not in days for rounding in (-MINUTE, MINUTE))

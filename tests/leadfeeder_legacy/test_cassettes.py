@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import pyarrow as pa
 import pytest
 import requests
 import vcr
@@ -22,10 +23,12 @@ from sources.errors import AccessError
 from sources.keys import HeaderAuth
 from sources.leadfeeder_legacy import api, tables
 from sources.leadfeeder_legacy.api import Api
+from sources.leadfeeder_legacy.rows import rows_of_pages
 from sources.meter import Meter
 from sources.pages import Page
 from sources.session import user_agent
 from sources.streams import Account
+from sources.tables import Table
 from sources.windows import Days
 from tests.conftest import FakeClock
 from tests.recorder import CALLS, CASSETTES, MATCH, SECRET, WRONG_TOKEN, Scrubber, load, open_session, record
@@ -66,6 +69,11 @@ class Tape:
     def pages(self, endpoint: api.Endpoint) -> list[Page]:
         pages = self.client.pages(endpoint, self.account, self.days, self.meter, ceiling=endpoint.ceiling, ahead=1)
         return list(pages)
+
+    def rows_of(self, endpoint: api.Endpoint, pages: list[Page], *filled: Table) -> list[pa.Table]:
+        given = {"account_id": self.account.id, "date": self.days.first}
+        rows = rows_of_pages(filled, endpoint, iter(pages), self.account, **given)
+        return [rows[table.name] for table in filled]
 
 
 @pytest.fixture
@@ -184,8 +192,10 @@ def test_every_page_of_a_window_is_asked_for_once(
         )
         for number in range(1, len(tape.recorded) + 1)
     ]
-    assert [page.items for page in pages] == [document["data"] for document in tape.recorded]
-    assert [page.document["included"] for page in pages] == [document["included"] for document in tape.recorded]
+    assert [json.loads(page.document.content) for page in pages] == tape.recorded
+    assert [[item.id for item in page.items] for page in pages] == [
+        [row["id"] for row in document["data"]] for document in tape.recorded
+    ]
 
 
 def test_leads_become_rows(replay: Callable[[str], Any]) -> None:
@@ -194,30 +204,27 @@ def test_leads_become_rows(replay: Callable[[str], Any]) -> None:
 
     # the last page has no next one
     assert ["next" in document["links"] for document in tape.recorded] == [True] * (len(pages) - 1) + [False]
-    leads = [lead for page in pages for lead in page.items]
-    given = {"account_id": tape.account.id, "date": tape.days.first}
-    days = tables.LEAD_DAYS.rows(leads, **given)
+    leads, days = tape.rows_of(api.LEADS, pages, tables.LEADS, tables.LEAD_DAYS)
     assert days["lead_id"].to_pylist() == [row["id"] for row in tape.rows]
     assert days["visits"].to_pylist() == [row["attributes"]["visits"] for row in tape.rows]
     assert set(days["date"].to_pylist()) == {tape.days.first}
     revenues = [row["attributes"]["revenue"] for row in tape.rows]
-    amounts = tables.LEADS.rows(leads, **given)["revenue_amount"].to_pylist()
+    amounts = leads["revenue_amount"].to_pylist()
     assert [amount and float(amount) for amount in amounts] == [text and float(text.split()[1]) for text in revenues]
     places = {place["id"] for document in tape.recorded for place in document["included"]}
-    assert set(tables.LEADS.rows(leads, **given)["location_id"].to_pylist()) == places
+    assert set(leads["location_id"].to_pylist()) == places
 
 
 @pytest.mark.parametrize(("name", "linked"), [("visits", True), ("visits_without_links", False)])
 def test_visits_become_rows_with_and_without_links(replay: Callable[[str], Any], name: str, linked: bool) -> None:
     with replay(name) as tape:
-        visits = [visit for page in tape.pages(api.VISITS) for visit in page.items]
+        pages = tape.pages(api.VISITS)
 
     assert all(("links" in document) == linked for document in tape.recorded)
-    parsed = tables.VISITS.rows(visits, account_id=tape.account.id)
+    parsed, routes = tape.rows_of(api.VISITS, pages, tables.VISITS, tables.VISIT_PAGES)
     assert parsed["id"].to_pylist() == [row["id"] for row in tape.rows]
     assert set(parsed["visit_date"].to_pylist()) <= set(tape.days)
     assert parsed["lf_client_id"].to_pylist() == [str(row["attributes"]["lf_client_id"]) for row in tape.rows]
-    routes = tables.VISIT_PAGES.rows(visits, account_id=tape.account.id)
     assert routes.num_rows == sum(len(row["attributes"]["visit_route"]) for row in tape.rows)
 
 

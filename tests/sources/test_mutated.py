@@ -124,8 +124,9 @@ def test_rows(name: str, data: st.DataObject) -> None:
 @given(document=ANSWERS | DOCUMENTS)
 def test_pages(document: Any) -> None:
     with suppress(SourceError):
-        legacy._check_list(document)
-        legacy._page(document, 1)
+        answer = legacy.Document(b"", document)
+        legacy._check_list(answer)
+        legacy._page(answer, 1)
     with suppress(SourceError):
         legacy._check_any(document)
     with suppress(SourceError):

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sources.clock import Clock
-from sources.errors import SourceError, TerminalError
+from sources.errors import AnswerError, SourceError, TerminalError
 from sources.lanes import Lane
 from sources.leadfeeder import source as v1
 from sources.leadfeeder.api import Api as V1Api
@@ -59,11 +59,22 @@ class Said:
         self._document = document
         self._left = REQUESTS
 
-    def get(self, path: str, params: object = None, *, meter: Meter, check: Callable[[Any], None]) -> Any:
+    def get(
+        self,
+        path: str,
+        params: object = None,
+        *,
+        meter: Meter,
+        check: Callable[[Any], None],
+        read: Callable[[bytes], Any] | None = None,
+    ) -> Any:
         self._left -= 1
         if self._left < 0:
             raise TerminalError("so many requests are too many")
-        document = copy.deepcopy(self._document)
+        try:
+            document = read(json.dumps(self._document).encode()) if read else copy.deepcopy(self._document)
+        except ValueError:
+            raise AnswerError("no JSON") from None
         check(document)
         return document
 

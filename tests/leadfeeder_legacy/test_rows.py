@@ -1,0 +1,235 @@
+"""Pages become the same rows by their form as they do as Python's objects, whatever they hold."""
+
+import copy
+import json
+import re
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from sources.errors import AnswerError, SourceError
+from sources.leadfeeder_legacy import api, rows, tables
+from sources.leadfeeder_legacy.source import STREAMS
+from sources.objects import UnlikeError
+from sources.pages import Page
+from sources.streams import Account
+from sources.tables import Table
+from tests.sources.test_mutated import mutated
+
+SAMPLES = Path(__file__).parent / "samples"
+ACCOUNT = Account("6001")
+GIVEN: dict[str, Any] = {"account_id": ACCOUNT.id, "date": date(2026, 3, 18)}
+TABLES = {stream.name: stream.tables for stream in STREAMS}
+ENDPOINTS = {"leads": api.LEADS, "visits": api.VISITS}
+
+
+def endpoint_of(name: str) -> api.Endpoint:
+    """One that has learned nothing yet."""
+    known = {"leads": TABLES["leads"][:-1], "visits": TABLES["visits"][:-1]}
+    return api.Endpoint("", form=api._form_of(*known[name]))
+
+
+def sample(name: str) -> Any:
+    return json.loads((SAMPLES / f"{name}.json").read_text())
+
+
+def page(document: Any, *, blanks: bool = False) -> Page:
+    text = json.dumps(document, separators=None if blanks else (",", ":"), ensure_ascii=False)
+    answer = api._document(text.encode("utf-8", "surrogatepass"))
+    api._check_list(answer)
+    return api._page(answer, 1)
+
+
+def by_form(name: str, endpoint: api.Endpoint, *pages: Page) -> dict[str, pa.Table]:
+    assert endpoint.form is not None
+    return rows._by_form(TABLES[name], endpoint.form, pages, GIVEN)
+
+
+def as_objects(name: str, *pages: Page) -> dict[str, pa.Table]:
+    endpoint = endpoint_of(name)
+    assert endpoint.form is not None
+    return rows._as_objects(TABLES[name], endpoint.form, pages, ACCOUNT, GIVEN)
+
+
+def read(name: str, endpoint: api.Endpoint, *pages: Page) -> dict[str, pa.Table]:
+    return rows.rows_of_pages(TABLES[name], endpoint, iter(pages), ACCOUNT, **GIVEN)
+
+
+def in_order(table: pa.Table) -> list[Any]:
+    return sorted(table.to_pylist(), key=repr)
+
+
+def assert_same(found: dict[str, pa.Table], expected: dict[str, pa.Table]) -> None:
+    for name, table in expected.items():
+        assert set(found[name].schema) == set(table.schema)
+        assert in_order(found[name]) == in_order(table)
+
+
+def learned(name: str, document: Any) -> api.Endpoint:
+    """An endpoint whose form knows all that a document shows."""
+    endpoint = endpoint_of(name)
+    assert endpoint.form is not None
+    endpoint.form.learn([document])
+    return endpoint
+
+
+@pytest.mark.parametrize("name", ["leads", "visits"])
+def test_a_documented_page_is_read_by_its_form(name: str) -> None:
+    # the samples are cut short: they have fields that the tables do not know
+    document = sample(name)
+
+    assert_same(by_form(name, learned(name, document), page(document), page(document)), _twice(name, document))
+
+
+def _twice(name: str, document: Any) -> dict[str, pa.Table]:
+    return as_objects(name, page(document), page(document))
+
+
+@pytest.mark.parametrize("name", ["leads", "visits"])
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_whatever_a_page_holds_it_is_read_the_same(name: str, data: st.DataObject) -> None:
+    document = data.draw(mutated(sample(name)))
+    try:
+        shown = page(document)
+        expected = as_objects(name, shown)
+    except (SourceError, ValueError):
+        return
+    endpoint = learned(name, document)
+    assert_same(read(name, endpoint, shown), expected)
+
+
+VALUES: list[tuple[str, str, Any]] = [
+    ("leads", "employee_count", "0x1F"),
+    ("leads", "employee_count", "7"),
+    ("leads", "employee_count", 7.0),
+    ("leads", "employee_count", ""),
+    ("leads", "crm_organization_id", ""),
+    ("leads", "crm_organization_id", 12.5),
+    ("leads", "name", {"first": "Ann"}),
+    ("leads", "name", ["a", None]),
+    ("leads", "name", True),
+    ("leads", "name", "a\0b"),
+    ("leads", "name", '"x":1,"y":null'),
+    ("leads", "revenue", None),
+    ("leads", "tags", None),
+    ("leads", "tags", [1, None, "x"]),
+    ("leads", "first_visit_date", "0000-01-01"),
+    ("leads", "employees_range", None),
+    ("visits", "lf_client_id", 12345678901234567890),
+    ("visits", "ga_client_ids", [{"id": None, "b": 1e22}, "x"]),
+    ("visits", "ga_client_ids", "plain"),
+    ("visits", "visit_route", []),
+    ("visits", "visit_route", None),
+    ("visits", "started_at", 1773847200),
+    ("visits", "started_at", "0001-01-01T00:00:00+05:00"),
+    ("visits", "date", None),
+]
+
+
+@pytest.mark.parametrize(("name", "field", "value"), VALUES)
+def test_odd_values_are_read_the_same(name: str, field: str, value: Any) -> None:
+    document = sample(name)
+    document["data"][0]["attributes"][field] = value
+    endpoint = learned(name, sample(name))
+    try:
+        expected = as_objects(name, page(document))
+    except AnswerError as error:
+        refused = re.escape(str(error))
+    else:
+        assert_same(read(name, endpoint, page(document)), expected)
+        return
+    with pytest.raises(AnswerError, match=refused):
+        read(name, endpoint, page(document))
+
+
+def rename(document: Any) -> None:
+    # as many fields as before
+    attributes = document["data"][0]["attributes"]
+    attributes["sector"] = attributes.pop("industry")
+
+
+def add(document: Any) -> None:
+    document["data"][-1]["attributes"]["leadScore"] = {"of": 10, "is": 7}
+
+
+def add_inside(document: Any) -> None:
+    document["data"][0]["attributes"]["industries"] = [{"name": "Energy", "code": "D35"}]
+
+
+@pytest.mark.parametrize(
+    ("change", "table", "column"),
+    [
+        (rename, "leads", "sector"),
+        (add, "leads", "lead_score"),
+        (add_inside, "lead_industries", "code"),
+    ],
+)
+def test_a_new_field_is_learned(change: Callable[[Any], None], table: str, column: str) -> None:
+    document = sample("leads")
+    endpoint = learned("leads", sample("leads"))
+    change(document)
+
+    with pytest.raises(UnlikeError, match="nobody has declared"):
+        by_form("leads", endpoint, page(document))
+    expected = read("leads", endpoint, page(document))
+    assert column in expected[table].column_names
+    # from the next page on, it is part of the form; where it is missing it leaves no column
+    assert_same(by_form("leads", endpoint, page(document)), expected)
+    assert column not in by_form("leads", endpoint, page(sample("leads")))[table].column_names
+
+
+def test_names_that_differ_in_their_case_only_are_two_fields() -> None:
+    document = sample("leads")
+    document["data"][0]["attributes"]["NAME"] = "another"
+    endpoint = endpoint_of("leads")
+
+    for _ in range(2):
+        found = read("leads", endpoint, page(document))["leads"]
+        assert "another" in found["name_2"].to_pylist()
+
+
+def test_json_that_is_written_with_blanks_is_read_as_well() -> None:
+    document = sample("leads")
+
+    assert_same(
+        read("leads", learned("leads", document), page(document, blanks=True)), as_objects("leads", page(document))
+    )
+
+
+def test_rows_that_have_come_before_stay_out() -> None:
+    document = sample("leads")
+    double = copy.deepcopy(document["data"][0]) | {"id": "other"}
+    document["data"].append(double)
+    shown = page(document)
+    fresh = Page([item for item in shown.items if item.id == "other"], shown.document)
+
+    assert read("leads", learned("leads", document), fresh)["leads"]["id"].to_pylist() == ["other"]
+
+
+def test_a_form_learns_no_end_of_fields() -> None:
+    document = sample("leads")
+    endpoint = endpoint_of("leads")
+    for number in range(3):
+        document["data"][0]["attributes"] |= {f"field_{number}_{n}": n for n in range(150)}
+        found = read("leads", endpoint, page(document))["leads"]
+        assert f"field_{number}_149" in found.column_names
+
+    assert endpoint.form is not None
+    assert endpoint.form._form[0].size < 300
+
+
+def test_each_endpoint_knows_its_tables() -> None:
+    for name, endpoint in ENDPOINTS.items():
+        assert endpoint.form is not None
+        known = endpoint.form._form[0].structure["data"][0]["attributes"]
+        listed: list[Table] = [table for table in TABLES[name] if table is not tables.LOCATIONS]
+        for column in (column for table in listed if not table.each for column in table.columns):
+            if column.at and column.at.startswith("attributes."):
+                assert column.at.split(".")[1] in known
