@@ -83,11 +83,11 @@ def array_of_texts(column: Column, texts: pa.Array) -> pa.Array:
         array = pc.if_else(pc.equal(array, ""), None, array)
     elif column.type not in ("id", "text"):
         if _holds(array, _EDGES):
-            raise UnlikeError(f"{column.name}: a text is none of {column.type}")
+            raise UnlikeError(f"{column.name}: a text is no {column.type}, or an odd one")
         try:
             return array.cast(ARROW[column.type])
-        except pa.ArrowException as error:
-            raise UnlikeError(f"{column.name}: {error}") from None
+        except pa.ArrowException:
+            raise UnlikeError(f"{column.name}: a text is no {column.type}") from None
     return _without_nul(array)
 
 

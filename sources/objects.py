@@ -234,8 +234,9 @@ class Form:
         root, query = self._form
         try:
             (documents,) = _taken_apart(query, pa.array(pages, pa.binary()).cast(pa.string()))
-        except (pa.ArrowException, duckdb.Error) as error:
-            raise UnlikeError(str(error)) from None
+        except (pa.ArrowException, duckdb.Error):
+            # what is said of it would show some of the page
+            raise UnlikeError("it cannot be taken apart") from None
         if _names(documents, root) != sum(map(_count, pages)):
             raise UnlikeError("there are fields that nobody has declared")
         found = Columns(documents)

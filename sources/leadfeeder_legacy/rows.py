@@ -3,6 +3,7 @@
 A block that is unlike the form is read as Python's objects, by the same tables.
 """
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 
@@ -16,6 +17,8 @@ from ..streams import Account
 from ..tables import Table, concat
 from . import tables
 from .api import Endpoint, Head, with_day
+
+log = logging.getLogger(__name__)
 
 # pages that become columns at once: these cost by the table, not by the row
 PAGES_TOGETHER = 25
@@ -38,9 +41,13 @@ def rows_of_pages(
     found = []
     while block := list(islice(pages, PAGES_TOGETHER)):
         try:
-            found.append(_by_form(filled, endpoint.form, block, given))
-        except UnlikeError:
-            found.append(_as_objects(filled, endpoint.form, block, account, given))
+            # to ask DuckDB costs as much as a page of Python's objects
+            rows = _by_form(filled, endpoint.form, block, given) if len(block) > 1 else None
+        except UnlikeError as unlike:
+            log.debug("%s: %s pages are read as objects: %s", endpoint.path, len(block), unlike)
+            endpoint.form.learn(_documents(block))
+            rows = None
+        found.append(_as_objects(filled, block, account, given) if rows is None else rows)
     return {name: concat([rows[name] for rows in found]) for name in found[0]}
 
 
@@ -58,21 +65,24 @@ def _by_form(
 
 
 def _as_objects(
-    filled: Sequence[Table], form: Form, block: Sequence[Page], account: Account, given: Mapping[str, object]
+    filled: Sequence[Table], block: Sequence[Page], account: Account, given: Mapping[str, object]
 ) -> dict[str, pa.Table]:
-    try:
-        documents = [loads(page.document.content) for page in block]
-    except ValueError as error:
-        raise AnswerError(f"a page cannot be read ({error})") from None
+    documents = _documents(block)
     items: list[Json] = []
     for page, document in zip(block, documents, strict=True):
         shown = {identity(item): item for item in document["data"]}
         items += [shown[identity(item)] for item in page.items]
     places = {str(place.get("id")): place for document in documents for place in _locations(document)}
-    form.learn(documents)
     if tables.VISITS in filled:
         items = [with_day(visit, account) for visit in items]
     return rows_of(filled, items, list(places.values()), **given)
+
+
+def _documents(block: Sequence[Page]) -> list[Json]:
+    try:
+        return [loads(page.document.content) for page in block]
+    except ValueError:
+        raise AnswerError("the answer is no JSON") from None
 
 
 def _locations(document: Json) -> Iterator[Json]:

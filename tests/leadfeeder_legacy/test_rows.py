@@ -52,12 +52,11 @@ def by_form(name: str, endpoint: api.Endpoint, *pages: Page) -> dict[str, pa.Tab
 
 
 def as_objects(name: str, *pages: Page) -> dict[str, pa.Table]:
-    endpoint = endpoint_of(name)
-    assert endpoint.form is not None
-    return rows._as_objects(TABLES[name], endpoint.form, pages, ACCOUNT, GIVEN)
+    return rows._as_objects(TABLES[name], pages, ACCOUNT, GIVEN)
 
 
 def read(name: str, endpoint: api.Endpoint, *pages: Page) -> dict[str, pa.Table]:
+    assert len(pages) > 1, "a single page is read as objects"
     return rows.rows_of_pages(TABLES[name], endpoint, iter(pages), ACCOUNT, **GIVEN)
 
 
@@ -84,11 +83,8 @@ def test_a_documented_page_is_read_by_its_form(name: str) -> None:
     # the samples are cut short: they have fields that the tables do not know
     document = sample(name)
 
-    assert_same(by_form(name, learned(name, document), page(document), page(document)), _twice(name, document))
-
-
-def _twice(name: str, document: Any) -> dict[str, pa.Table]:
-    return as_objects(name, page(document), page(document))
+    pages = [page(document), page(document)]
+    assert_same(by_form(name, learned(name, document), *pages), as_objects(name, *pages))
 
 
 @pytest.mark.parametrize("name", ["leads", "visits"])
@@ -97,12 +93,12 @@ def _twice(name: str, document: Any) -> dict[str, pa.Table]:
 def test_whatever_a_page_holds_it_is_read_the_same(name: str, data: st.DataObject) -> None:
     document = data.draw(mutated(sample(name)))
     try:
-        shown = page(document)
-        expected = as_objects(name, shown)
+        pages = [page(document), page(sample(name))]
+        expected = as_objects(name, *pages)
     except (SourceError, ValueError):
         return
     endpoint = learned(name, document)
-    assert_same(read(name, endpoint, shown), expected)
+    assert_same(read(name, endpoint, *pages), expected)
 
 
 VALUES: list[tuple[str, str, Any]] = [
@@ -138,15 +134,16 @@ def test_odd_values_are_read_the_same(name: str, field: str, value: Any) -> None
     document = sample(name)
     document["data"][0]["attributes"][field] = value
     endpoint = learned(name, sample(name))
+    pages = [page(document), page(sample(name))]
     try:
-        expected = as_objects(name, page(document))
+        expected = as_objects(name, *pages)
     except AnswerError as error:
         refused = re.escape(str(error))
     else:
-        assert_same(read(name, endpoint, page(document)), expected)
+        assert_same(read(name, endpoint, *pages), expected)
         return
     with pytest.raises(AnswerError, match=refused):
-        read(name, endpoint, page(document))
+        read(name, endpoint, *pages)
 
 
 def rename(document: Any) -> None:
@@ -176,12 +173,13 @@ def test_a_new_field_is_learned(change: Callable[[Any], None], table: str, colum
     endpoint = learned("leads", sample("leads"))
     change(document)
 
+    pages = [page(document), page(sample("leads"))]
     with pytest.raises(UnlikeError, match="nobody has declared"):
-        by_form("leads", endpoint, page(document))
-    expected = read("leads", endpoint, page(document))
+        by_form("leads", endpoint, *pages)
+    expected = read("leads", endpoint, *pages)
     assert column in expected[table].column_names
-    # from the next page on, it is part of the form; where it is missing it leaves no column
-    assert_same(by_form("leads", endpoint, page(document)), expected)
+    # from the next block on, it is part of the form; where it is missing it leaves no column
+    assert_same(by_form("leads", endpoint, *pages), expected)
     assert column not in by_form("leads", endpoint, page(sample("leads")))[table].column_names
 
 
@@ -191,16 +189,15 @@ def test_names_that_differ_in_their_case_only_are_two_fields() -> None:
     endpoint = endpoint_of("leads")
 
     for _ in range(2):
-        found = read("leads", endpoint, page(document))["leads"]
+        found = read("leads", endpoint, page(document), page(sample("leads")))["leads"]
         assert "another" in found["name_2"].to_pylist()
 
 
 def test_json_that_is_written_with_blanks_is_read_as_well() -> None:
     document = sample("leads")
+    pages = [page(document), page(document, blanks=True)]
 
-    assert_same(
-        read("leads", learned("leads", document), page(document, blanks=True)), as_objects("leads", page(document))
-    )
+    assert_same(read("leads", learned("leads", document), *pages), as_objects("leads", *pages))
 
 
 def test_rows_that_have_come_before_stay_out() -> None:
@@ -210,7 +207,8 @@ def test_rows_that_have_come_before_stay_out() -> None:
     shown = page(document)
     fresh = Page([item for item in shown.items if item.id == "other"], shown.document)
 
-    assert read("leads", learned("leads", document), fresh)["leads"]["id"].to_pylist() == ["other"]
+    found = read("leads", learned("leads", document), page(sample("leads")), fresh)["leads"]["id"].to_pylist()
+    assert found == [*(row["id"] for row in sample("leads")["data"]), "other"]
 
 
 def test_a_form_learns_no_end_of_fields() -> None:
@@ -218,7 +216,7 @@ def test_a_form_learns_no_end_of_fields() -> None:
     endpoint = endpoint_of("leads")
     for number in range(3):
         document["data"][0]["attributes"] |= {f"field_{number}_{n}": n for n in range(150)}
-        found = read("leads", endpoint, page(document))["leads"]
+        found = read("leads", endpoint, page(document), page(document))["leads"]
         assert f"field_{number}_149" in found.column_names
 
     assert endpoint.form is not None
