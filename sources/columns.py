@@ -72,10 +72,15 @@ def array_of_texts(column: Column, texts: pa.Array) -> pa.Array:
     if texts.type != _TEXT:
         raise UnlikeError(f"{column.name}: objects stand where values are declared")
     array = texts
+    if _holds(array, (b"e-0",)) and pc.any(pc.match_substring_regex(array, _SMALL)).as_py():
+        raise UnlikeError(f"{column.name}: a text may be a number that is written otherwise")
     if column.read is not None:
         # each text once
         each = array.dictionary_encode()
-        return array_of(column, each.dictionary.to_pylist()).take(each.indices)
+        try:
+            return array_of(column, each.dictionary.to_pylist()).take(each.indices)
+        except ValueError:
+            raise UnlikeError(f"{column.name}: a text cannot be read") from None
     if column.type == "json":
         # written as everywhere else
         array = pa.array([None if text is None else as_json(orjson.loads(text)) for text in array.to_pylist()], _TEXT)
@@ -88,7 +93,7 @@ def array_of_texts(column: Column, texts: pa.Array) -> pa.Array:
             return array.cast(ARROW[column.type])
         except pa.ArrowException:
             raise UnlikeError(f"{column.name}: a text is no {column.type}") from None
-    return _without_nul(array)
+    return array
 
 
 def _all_at_once(column: Column, values: Sequence[Json]) -> pa.Array | None:
@@ -208,6 +213,8 @@ def snake_case(name: str) -> str:
 
 
 _TEXT = pa.string()
+# how DuckDB writes a number that others write with one digit behind the sign
+_SMALL = r"^-?\d(\.\d+)?e-0\d$"
 # what Arrow reads and Python does not: numbers to the base of 16, and instants before the year 1 or after 9999
 _EDGES = (b"x", b"X", b"0000-", b"0001-01-01", b"9999-12-31")
 _NOTHING, _INTEGERS, _TEXTS = {type(None)}, {int}, {str, type(None)}

@@ -27,6 +27,9 @@ Json = Any
 
 # fields that a form learns at most: beyond them, what a vendor names is data
 MOST_LEARNED = 200
+# a quotation mark by its number and a name with a blank behind it, of which `_count` takes no notice; U+0000, which is
+# no letter of PostgreSQL's
+ODD = (rb"\u0022", b'" :', rb"\u0000")
 # what a value is read as: a text, which is JSON where the value is none; JSON itself; a text of which nothing is known
 Leaf = Literal["text", "json", "any"]
 _TYPES: dict[Leaf, str] = {"text": "VARCHAR", "json": "JSON", "any": "VARCHAR"}
@@ -232,6 +235,8 @@ class Form:
     def read(self, pages: Sequence[bytes]) -> dict[str, Columns]:
         """The objects that some pages list, by the lists' names. Raises UnlikeError."""
         root, query = self._form
+        if any(odd in page for page in pages for odd in ODD):
+            raise UnlikeError("it is written in an odd way")
         try:
             (documents,) = _taken_apart(query, pa.array(pages, pa.binary()).cast(pa.string()))
         except (pa.ArrowException, duckdb.Error):

@@ -259,8 +259,9 @@ class Run:
             while queue or running:
                 while queue and len(running) < ahead and not self.spent:
                     running.append(self._begin(stream, queue.popleft()))
-                # what is still being read at a piece's end is the next one's: the vendor is asked on while it loads
-                if not running or (self.unloaded and self.spent and not running[0].ready):
+                # what is still being read at a piece's end is the next one's: the vendor is asked on while it loads. Of
+                # a piece that rows have filled it is a part: the memory of a small machine does for one such piece
+                if not running or (0 < self.unloaded < ROWS and self.spent and not running[0].ready):
                     break
                 if not waited:
                     # all streams are begun before the first answer is waited for

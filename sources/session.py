@@ -7,7 +7,7 @@ import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
+import msgspec
 import orjson
 import requests
 import tenacity
@@ -455,15 +456,16 @@ class Session:
 
 
 def loads(content: bytes) -> Any:
-    """JSON. Half of a UTF-16 pair in a text, which JSON lets pass and orjson does not, is read as U+FFFD."""
-    try:
-        with TURN:
-            return orjson.loads(content)
-    except orjson.JSONDecodeError:
-        if rb"\ud" not in content.lower():
-            raise
-        text = json.dumps(json.loads(content), ensure_ascii=False)
-        return orjson.loads(HALF.sub("\ufffd", text))
+    """JSON, with whole numbers of any size; raises ValueError where it is none.
+
+    Half of a UTF-16 pair in a text, which JSON lets pass and strict readers do not, is read as U+FFFD.
+    """
+    with TURN, suppress(msgspec.DecodeError):
+        return msgspec.json.decode(content)
+    if rb"\ud" not in content.lower():
+        return orjson.loads(content)
+    text = json.dumps(json.loads(content), ensure_ascii=False)
+    return orjson.loads(HALF.sub("\ufffd", text))
 
 
 def _passes(error: BaseException) -> bool:

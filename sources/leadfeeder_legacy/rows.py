@@ -9,6 +9,7 @@ from itertools import islice
 
 import pyarrow as pa
 
+from ..computing import TURN
 from ..errors import AnswerError
 from ..objects import Columns, Fields, Form, Json, UnlikeError
 from ..pages import Page, identity
@@ -21,7 +22,7 @@ from .api import Endpoint, Head, with_day
 log = logging.getLogger(__name__)
 
 # pages that become columns at once: these cost by the table, not by the row
-PAGES_TOGETHER = 25
+PAGES_TOGETHER = 16
 
 
 def rows_of(
@@ -60,8 +61,10 @@ def _by_form(
         raise UnlikeError("some rows have come before")
     if tables.VISITS in filled and not all(page.document.head.is_dated for page in block):
         raise UnlikeError("some visits have no date")
-    objects = form.read([page.document.content for page in block])
-    return rows_of(filled, objects["data"], objects["included"].last_of_each("type", "locations"), **given)
+    # one block at a time: what becomes of it takes several times its memory
+    with TURN:
+        objects = form.read([page.document.content for page in block])
+        return rows_of(filled, objects["data"], objects["included"].last_of_each("type", "locations"), **given)
 
 
 def _as_objects(
