@@ -5,4 +5,4 @@ Only one thread at a time can hold the interpreter's lock; contention for it cos
 
 import threading
 
-TURN = threading.RLock()
+TURN = threading.Lock()

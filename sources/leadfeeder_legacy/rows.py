@@ -4,12 +4,12 @@ A block that is unlike the form is read as Python's objects, by the same tables.
 """
 
 import logging
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 
 import pyarrow as pa
 
-from ..computing import TURN
 from ..errors import AnswerError
 from ..objects import Columns, Fields, Form, Json, UnlikeError
 from ..pages import Page, identity
@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 
 # pages that become columns at once: these cost by the table, not by the row
 PAGES_TOGETHER = 16
+# one block at a time: what becomes of it takes several times its memory
+_turn = threading.Lock()
 
 
 def rows_of(
@@ -61,8 +63,7 @@ def _by_form(
         raise UnlikeError("some rows have come before")
     if tables.VISITS in filled and not all(page.document.head.is_dated for page in block):
         raise UnlikeError("some visits have no date")
-    # one block at a time: what becomes of it takes several times its memory
-    with TURN:
+    with _turn:
         objects = form.read([page.document.content for page in block])
         return rows_of(filled, objects["data"], objects["included"].last_of_each("type", "locations"), **given)
 
