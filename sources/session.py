@@ -24,6 +24,7 @@ from requests.auth import AuthBase
 
 from .budget import Budget, too_long
 from .clock import Clock
+from .columns import as_json
 from .computing import TURN
 from .errors import (
     AccessError,
@@ -445,7 +446,7 @@ class Session:
         content = response.content
         try:
             if self._secrets.are_in(content):
-                content = orjson.dumps(self._secrets.taken_out(loads(content)))
+                content = as_json(self._secrets.taken_out(loads(content))).encode()
             return (read or loads)(content)
         except (ValueError, RecursionError):
             kind = self.redact(response.headers.get("Content-Type", "no content type"))[:100]

@@ -27,7 +27,7 @@ from sources.errors import (
 )
 from sources.keys import HeaderAuth
 from sources.meter import Meter
-from sources.session import ATTEMPTS, Session
+from sources.session import ATTEMPTS, Session, loads
 from sources.urls import check_url
 from tests.conftest import FakeClock
 from tests.sources.scripted import Answer, Server
@@ -157,6 +157,10 @@ def test_half_of_a_character_costs_only_itself(server: Server, connect: Open, wr
     server.answers = [Answer(body=b'{"data": [{"id": 12345678901234567890, "title": "' + written + b'"}]}')]
     assert ask(connect(server.url)) == {"data": [{"id": 12345678901234567890, "title": read}]}
     assert len(server.seen) == 1
+
+
+def test_a_whole_number_keeps_its_digits() -> None:
+    assert loads(b'{"id": 123456789012345678901}') == {"id": 123456789012345678901}
 
 
 def test_the_budget_is_asked_before_each_request(server: Server, connect: Open, clock: FakeClock) -> None:
@@ -471,9 +475,10 @@ class TestSecret:
     def test_what_a_vendor_says_back_is_no_data_but_a_word_is(
         self, secret: str, kept: str, server: Server, connect: Open
     ) -> None:
-        server.answers = [Answer(body=orjson.dumps({"data": [{"page": f"/why/{secret}"}]}))]
+        # whatever else is in the answer
+        server.answers = [Answer(body=b'{"data": [{"page": "/why/%s", "id": %d}]}' % (secret.encode(), 10**30))]
         session = connect(server.url, auth=HeaderAuth("X-Api-Key", secret), secrets=(secret,))
-        assert ask(session)["data"] == [{"page": kept}]
+        assert ask(session)["data"] == [{"page": kept, "id": 10**30}]
 
     @pytest.mark.parametrize("trouble", ["cut", "short", "silent"])
     def test_nor_told_by_a_lost_connection(
