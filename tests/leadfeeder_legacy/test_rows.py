@@ -222,6 +222,8 @@ def test_names_that_differ_in_their_case_only_are_two_fields() -> None:
     for _ in range(2):
         found = read("leads", endpoint, page(document), page(sample("leads")))["leads"]
         assert "another" in found["name_2"].to_pylist()
+    # pages without it are read by the form all the same
+    assert by_form("leads", endpoint, page(sample("leads")))["leads"].num_rows == len(sample("leads")["data"])
 
 
 def test_json_that_is_written_with_blanks_is_read_as_well() -> None:
