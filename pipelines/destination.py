@@ -22,6 +22,7 @@ from dlt.destinations.impl.postgres.configuration import PostgresCredentials
 
 from sources.errors import SettingError
 
+from .merges import Duckdb
 from .remembered import remembering
 
 # what deltalake writes to, by the scheme of an address
@@ -146,7 +147,7 @@ def _server(setting: str, given: Any) -> PostgresCredentials:
 def _in_file(path: Path) -> Any:
     """dlt's destination for a DuckDB file."""
     return remembering(
-        dlt.destinations.duckdb(
+        Duckdb(
             DuckDbCredentials(str(path)),
             # dlt would merge without one: days whose new rows cannot be written would lose their old ones
             supports_transactions=True,
