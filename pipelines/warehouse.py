@@ -297,7 +297,7 @@ class Warehouse:
     @property
     def _settings(self) -> dict[str, str]:
         # DuckDB would keep what it has let go of, some 40 MB, while the next piece is read
-        return {"memory_limit": f"{self._memory}MB", "allocator_background_threads": "true"}
+        return {"memory_limit": f"{self._memory}MB", "allocator_background_threads": "true", "threads": "1"}
 
     def prepare(self) -> None:
         """Make the loader's schema; raises WarehouseError or SettingError where nothing can be written."""

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 import msgspec
@@ -20,7 +20,7 @@ from ..budget import Limit
 from ..errors import AnswerError, CeilingError, MovedError, RequestError
 from ..keys import HeaderAuth
 from ..meter import Meter
-from ..objects import Form, Json, value_at
+from ..objects import Form, Json, check_text, value_at
 from ..pages import Page, walk
 from ..session import Session, loads
 from ..streams import Account
@@ -93,7 +93,7 @@ class _Attributes(msgspec.Struct, gc=False):
 
 
 class _Row(msgspec.Struct, gc=False):
-    id: Any = None
+    id: Annotated[str, msgspec.Meta(min_length=1)] | int
     attributes: _Attributes | None = None
 
 
@@ -119,9 +119,8 @@ class Document:
 
 def _document(content: bytes) -> Document:
     """What was answered; raises ValueError where it is not JSON."""
-    if not content.isascii():
-        # what is not looked at is not decoded otherwise
-        content.decode()
+    # what is not looked at is not decoded otherwise
+    check_text(content)
     try:
         return Document(content, _read_head(content))
     except msgspec.DecodeError:
@@ -249,17 +248,20 @@ def _path(endpoint: Endpoint, account_id: str) -> str:
 
 
 def _check_any(document: Json) -> None:
-    data = value_at(document, "data")
+    data = document.get("data") if isinstance(document, dict) else None
     if not isinstance(data, (list, dict)):
         raise AnswerError("the answer has no data")
     items = data if isinstance(data, list) else [data]
-    if not all(isinstance(item, (dict, _Row)) and value_at(item, "id") not in (None, "") for item in items):
+    if not all(isinstance(item, dict) and item.get("id") not in (None, "") for item in items):
         raise AnswerError("the answer holds something that has no id")
 
 
 def _check_list(document: Document) -> None:
+    if isinstance(document.head, Head):
+        # it has been checked as it was read
+        return
     _check_any(document.head)
-    if not isinstance(value_at(document.head, "data"), list):
+    if not isinstance(document.head["data"], list):
         raise AnswerError("the answer's data is not a list")
 
 
