@@ -151,7 +151,7 @@ def _in_file(path: Path) -> Any:
             DuckDbCredentials(str(path)),
             # dlt would merge without one: days whose new rows cannot be written would lose their old ones
             supports_transactions=True,
-            # each job has all cores; side by side they only fight for memory
+            # side by side, jobs only fight for memory
             loader_parallelism_strategy="sequential",
         )
     )

@@ -1,19 +1,13 @@
 """DuckDB's merges: they read the files of a load where these lie.
 
-dlt would first copy every row into a staging table, which is compressed and written twice: more than half of what a load
-costs.
+dlt would copy every row into a staging table first, which costs more than half of a load (decision 14).
 """
 
 from collections.abc import Sequence
 from typing import Any
 
-from dlt.common.destination.client import (
-    FollowupJobRequest,
-    HasFollowupJobs,
-    LoadJob,
-    PreparedTableSchema,
-    RunnableLoadJob,
-)
+from dlt.common.destination.client import FollowupJobRequest, HasFollowupJobs, LoadJob, RunnableLoadJob
+from dlt.common.destination.typing import PreparedTableSchema
 from dlt.common.storages.load_package import LoadJobInfo
 from dlt.destinations import duckdb
 from dlt.destinations.impl.duckdb.duck import DuckDbClient

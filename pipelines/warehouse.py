@@ -296,7 +296,8 @@ class Warehouse:
 
     @property
     def _settings(self) -> dict[str, str]:
-        # DuckDB would keep what it has let go of, some 40 MB, while the next piece is read
+        # DuckDB would keep what it has let go of, some 40 MB, while the next piece is read; two threads take longer
+        # (decision 14)
         return {"memory_limit": f"{self._memory}MB", "allocator_background_threads": "true", "threads": "1"}
 
     def prepare(self) -> None:

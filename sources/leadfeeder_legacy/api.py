@@ -8,11 +8,12 @@ can be helped. `date` and `hour` of a visit are in the account's zone, `started_
 """
 
 import logging
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Any
-from urllib.parse import parse_qs, quote, unquote, urlsplit
+from urllib.parse import quote, unquote
 
 import msgspec
 
@@ -127,6 +128,7 @@ def _document(content: bytes) -> Document:
         return Document(content, loads(content))
 
 
+_PAGE_NUMBER = re.compile(r"[?&]page\[number\]=([0-9]+)(?:[&#]|$)")
 _read_head = msgspec.json.Decoder(Head).decode
 
 
@@ -282,6 +284,5 @@ def _page(document: Document, number: int) -> Page:
 def _page_number(link: object) -> int | None:
     # only the number is taken: the link's host and path are the vendor's to get wrong. JSON:API has two forms
     link = link.get("href") if isinstance(link, dict) else link
-    query = urlsplit(unquote(link)).query if isinstance(link, str) else ""
-    values = parse_qs(query).get("page[number]", [])
-    return int(values[0]) if values and values[0].isdigit() else None
+    found = _PAGE_NUMBER.search(unquote(link)) if isinstance(link, str) else None
+    return int(found[1]) if found else None
