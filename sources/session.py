@@ -412,12 +412,14 @@ class Session:
         request = self._address(method, url).copy()
         if params:
             request.url = f"{request.url}?{urlencode(params)}"
+        if self._auth:
+            request.prepare_auth(self._auth)
         return request
 
     def _prepare(self, method: str, url: str) -> requests.PreparedRequest:
-        """A request without parameters; those of an address are prepared once: that costs half as much as sending."""
+        """What the requests of an address have in common: to prepare each anew costs half as much as to send it."""
         request = requests.PreparedRequest()
-        request.prepare(method, url, self._headers, auth=self._auth)
+        request.prepare(method, url, self._headers)
         return request
 
     def _raise_for_status(self, response: requests.Response, path: str) -> None:
