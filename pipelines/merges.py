@@ -40,7 +40,7 @@ class _Client(DuckDbClient):
         self, table: PreparedTableSchema, file_path: str, load_id: str, restore: bool = False
     ) -> LoadJob:
         if self._is_merged(table) and file_path.endswith(f".{FILE}"):
-            return _Left(file_path)
+            return Left(file_path)
         return super().create_load_job(table, file_path, load_id, restore)
 
     def create_table_chain_completed_followup_jobs(
@@ -59,7 +59,7 @@ class _Client(DuckDbClient):
         return table["write_disposition"] == MERGE
 
 
-class _Left(RunnableLoadJob, HasFollowupJobs):
+class Left(RunnableLoadJob, HasFollowupJobs):
     """A file that is left where it is: the merge that follows reads it."""
 
     def run(self) -> None:
