@@ -33,7 +33,6 @@ from sources.windows import Days
 
 from .destination import first_line, resolve
 from .instances import distrust, sharing
-from .sessions import keeping
 from .settling import fill, follow, leave
 
 if TYPE_CHECKING:
@@ -195,6 +194,9 @@ class Warehouse:
     @contextmanager
     def _turn_of_mine(self) -> Iterator[SqlClientBase[Any]]:
         if self.engine != "duckdb":
+            # it imports PostgreSQL's drivers
+            from .sessions import keeping
+
             with keeping(), self.connect() as client:
                 yield client
             return
