@@ -129,7 +129,7 @@ def _read(read: Callable[[Json], object] | None, kind: Type, value: Json) -> obj
 
 
 # a day's companies are the next one's, too
-_read_text = lru_cache(1 << 15)(_read)
+_read_text = lru_cache(1 << 12)(_read)
 
 
 def _without_nul(array: pa.Array) -> pa.Array:
