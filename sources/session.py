@@ -46,7 +46,7 @@ log = logging.getLogger(__name__)
 
 ATTEMPTS = 6
 REDIRECTS = 5
-# requests that are kept prepared, but for their parameters
+# addresses whose requests are kept prepared
 ADDRESSES = 64
 # whoever uses requests in this process reads an answer at once: in parts of 10 kB, as it would, threads hand the
 # interpreter to each other a dozen times a page
@@ -114,7 +114,7 @@ class Session:
         # what everything else would be answered with, too
         self._refused: AccessError | QuotaError | None = None
         self._lock = threading.Lock()
-        self._address = lru_cache(ADDRESSES)(self._prepare)
+        self._without_parameters = lru_cache(ADDRESSES)(self._prepare)
 
     @contextmanager
     def window(self) -> Iterator[None]:
@@ -409,7 +409,7 @@ class Session:
             request = requests.PreparedRequest()
             request.prepare(method, url, self._headers, data=form, params=params, auth=self._auth, json=question)
             return request
-        request = self._address(method, url).copy()
+        request = self._without_parameters(method, url).copy()
         if params:
             request.url = f"{request.url}?{urlencode(params)}"
         if self._auth:
@@ -417,7 +417,7 @@ class Session:
         return request
 
     def _prepare(self, method: str, url: str) -> requests.PreparedRequest:
-        """What the requests of an address have in common: to prepare each anew costs half as much as to send it."""
+        """What all requests of an address have in common; to prepare each of them costs half as much as to send it."""
         request = requests.PreparedRequest()
         request.prepare(method, url, self._headers)
         return request
