@@ -79,3 +79,9 @@ def test_a_load_that_fails_leaves_what_was_there(folder: Path, monkeypatch: pyte
 
     with duckdb.connect(str(folder / "house.duckdb"), read_only=True) as connection:
         assert connection.execute("SELECT day, id FROM d.days").fetchall() == [("mon", "1")]
+
+
+def test_dlt_by_itself_can_go_on_with_the_pipeline(folder: Path) -> None:
+    load(folder, DAYS.rows([{"day": "mon", "id": "1"}]))
+    found = dlt.attach("merged", pipelines_dir=str(folder / "dlt")).destination
+    assert (found.destination_type, found.destination_name) == ("dlt.destinations.duckdb", "duckdb")
