@@ -264,3 +264,11 @@ def test_each_endpoint_knows_its_tables() -> None:
         for column in (column for table in listed if not table.each for column in table.columns):
             if column.at and column.at.startswith("attributes."):
                 assert column.at.split(".")[1] in known
+
+
+@pytest.mark.parametrize("damaged", [b"\xff", b"\xc3", b"\xed\xa0\x80"])
+def test_a_page_that_is_damaged_where_nobody_looks_is_no_page(damaged: bytes) -> None:
+    page = b'{"data": [{"id": "1", "attributes": {"name": "%s"}}]}'
+    assert api._document(page % "ü".encode()).head.data[0].id == "1"
+    with pytest.raises(ValueError, match="UTF8"):
+        api._document(page % damaged)
