@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence, Set
 from copy import deepcopy
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from itertools import accumulate, chain
 from operator import itemgetter, methodcaller
 from typing import TYPE_CHECKING, Any, Literal
@@ -229,15 +229,15 @@ class Form:
         for path in values:
             root.add(path, "any")
         self._most = root.size + MOST_LEARNED
-        self._form = root, _query(root)
+        self._form = root, _Statement(root)
 
     def read(self, pages: Sequence[bytes]) -> dict[str, Columns]:
         """The objects that some pages list, by the lists' names. Raises UnlikeError."""
-        root, query = self._form
+        root, statement = self._form
         if any(map(_is_odd, pages)):
             raise UnlikeError("it is written in an odd way")
         try:
-            (documents,) = _taken_apart(query, pa.chunked_array(map(_text, pages)))
+            documents = statement.documents(pages)
         except (pa.ArrowException, duckdb.Error):
             # what is said of it would show some of the page
             raise UnlikeError("it cannot be taken apart") from None
@@ -257,7 +257,7 @@ class Form:
             root = deepcopy(self._form[0])
             root.learn(documents)
             if self._form[0].size < root.size <= self._most:
-                self._form = root, _query(root)
+                self._form = root, _Statement(root)
 
 
 def _declare(objects: _Node, table: "Table") -> None:
@@ -271,18 +271,46 @@ def _declare(objects: _Node, table: "Table") -> None:
             node.add(column.at, "json" if column.type == "json" else "text")
 
 
-def _query(root: _Node) -> str:
-    structure = orjson.dumps(root.structure).decode().replace("'", "''")
-    return f"SELECT from_json(page, '{structure}') FROM pages"  # noqa: S608 — a literal
+class _Pages:
+    """A table to DuckDB, by Arrow's PyCapsule interface: the pages that are there when it reads."""
+
+    there: Sequence[bytes] = ()
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        texts = pa.chunked_array(map(_text, self.there), pa.string())
+        return pa.table({"page": texts}).__arrow_c_stream__(requested_schema)
+
+
+class _Statement:
+    """How DuckDB takes pages apart in one form: prepared once, because that costs as much as some pages do."""
+
+    def __init__(self, root: _Node) -> None:
+        self._root = root
+        self._lock = threading.Lock()
+
+    @cached_property
+    def _prepared(self) -> tuple[_Pages, duckdb.DuckDBPyConnection]:
+        structure = orjson.dumps(self._root.structure).decode().replace("'", "''")
+        pages, cursor = _Pages(), _duckdb().cursor()
+        cursor.register("pages", pages)
+        cursor.execute(f"PREPARE taking AS SELECT from_json(page, '{structure}') FROM pages")  # noqa: S608 — a literal
+        return pages, cursor
+
+    def documents(self, pages: Sequence[bytes]) -> pa.Array:
+        """A struct for each page. Raises duckdb.Error and pa.ArrowException where they cannot be taken apart."""
+        with self._lock:
+            block, cursor = self._prepared
+            block.there = pages
+            try:
+                return cursor.sql("EXECUTE taking").to_arrow_table().column(0).combine_chunks()
+            finally:
+                block.there = ()
 
 
 @cache
 def _duckdb() -> duckdb.DuckDBPyConnection:
-    """DuckDB as a reader of JSON: it holds nothing, and each thread that asks computes by itself."""
+    """It holds nothing, and whoever asks computes by itself."""
     return duckdb.connect(":memory:", config={"threads": 1})
-
-
-_mine = threading.local()
 
 
 def check_text(content: bytes) -> None:
@@ -294,17 +322,6 @@ def _text(content: bytes) -> pa.Array:
     """One text, where it is: to copy pages costs a quarter of taking them apart."""
     bounds = pa.array([0, len(content)], pa.int32()).buffers()[1]
     return pa.Array.from_buffers(pa.string(), 1, [None, bounds, pa.py_buffer(content)])
-
-
-def _taken_apart(sql: str, texts: pa.ChunkedArray) -> Sequence[pa.Array]:
-    if not hasattr(_mine, "cursor"):
-        _mine.cursor = _duckdb().cursor()
-    cursor: duckdb.DuckDBPyConnection = _mine.cursor
-    cursor.register("pages", pa.table({"page": texts}))
-    try:
-        return [column.combine_chunks() for column in cursor.sql(sql).to_arrow_table().columns]
-    finally:
-        cursor.unregister("pages")
 
 
 def _is_odd(page: bytes) -> bool:
