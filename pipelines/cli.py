@@ -1,12 +1,13 @@
 """Words, options and exit codes. What the commands do is in the modules beside this one, imported when needed."""
 
+import atexit
 import gc
 import logging
 import os
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import date
 from pathlib import Path
 from types import FrameType
@@ -45,9 +46,19 @@ MaxWait = Annotated[str, typer.Option(help="Longest wait for a vendor's limit or
 
 def main() -> None:
     """The console script."""
+    # neither imports nor parsed pages leave cycles: looking for some takes a quarter of a second of each start, and a
+    # fifth of a load
+    gc.set_threshold(50_000, 20, 20)
     set_up()
     signal.signal(signal.SIGTERM, _terminate)
-    app()
+    try:
+        app()
+    except SystemExit as exited:
+        # what cannot be written any more, the interpreter tells of
+        with suppress(OSError):
+            atexit._run_exitfuncs()
+            _leave(exited.code if isinstance(exited.code, int) else FAILED)
+        raise
 
 
 @app.command()
@@ -84,7 +95,7 @@ def sync(
         from .warehouse import Warehouse
 
         clock = Clock()
-        with _collecting_rarely(), Alert(alert_slack) as alert:
+        with _imports_frozen(), Alert(alert_slack) as alert:
             share_heaps()
             warn_of_readers()
             asked = options.asked(first, last, stream, account, clock.now().date())
@@ -405,17 +416,14 @@ def _command(*, debug: bool, log_json: bool) -> Iterator[None]:
 
 
 @contextmanager
-def _collecting_rarely() -> Iterator[None]:
-    """What has been imported stays, and parsed pages hold no cycles: looking for some takes a fifth of the time."""
-    before = gc.get_threshold()
+def _imports_frozen() -> Iterator[None]:
+    """What has been imported stays: nobody looks there for garbage."""
     gc.freeze()
-    gc.set_threshold(50_000, 20, 20)
     try:
         yield
     finally:
         # DuckDB complains at the end of what is never let go of
         gc.unfreeze()
-        gc.set_threshold(*before)
 
 
 class _Terminal:
@@ -435,7 +443,7 @@ def _exit(code: int) -> None:
 
 
 def _leave(code: int) -> NoReturn:
-    """Leave at once: threads may still wait for answers that nobody wants any more."""
+    """Leave at once: to take apart what has been imported takes half a second, and threads may wait for answers yet."""
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)

@@ -38,7 +38,7 @@ PATIENCE = 20.0
 LAST_DAY = datetime.now(UTC).date() - timedelta(days=2)
 FIRST_DAY = LAST_DAY - timedelta(days=4)
 # what others import when it is first needed, which in a process of its own is each time
-LATE = ("sqlalchemy.engine", "typer._adapters", "pyarrow.parquet")
+LATE = ("sqlalchemy.engine", "pyarrow.parquet")
 # requests a second: never waited for here, and few enough to be cut into pieces
 RATE = 40
 SECONDS = {"SECOND": 1, "MINUTE": 60, "HOUR": 3600}

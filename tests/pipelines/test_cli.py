@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ from tests.pipelines.cli_process import (
     INTERRUPTED,
     NO_PORT,
     OK,
+    PATIENCE,
     ROOT,
     SECRET,
     TOKEN,
@@ -46,18 +48,27 @@ def summary_of(ended: Ended) -> dict[str, Any]:
     return document
 
 
+def in_a_process_of_its_own(*arguments: str, before: str) -> Ended:
+    """What a command leaves, where something has been done in its process before."""
+    code = f"import atexit, sys, threading, time\n{dedent(before)}\nfrom pipelines import cli\ncli.main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE
+    )
+    return Ended(done.returncode, done.stdout, done.stderr)
+
+
 # words and settings
 
 
 def test_help_lists_every_command_and_imports_little() -> None:
-    code = (
-        "import sys\nfrom pipelines import cli\n"
-        "sys.argv = ['leadhouse', '--help']\n"
-        "try:\n    cli.main()\n"
-        "finally:\n    print([name for name in ('dlt', 'pyarrow', 'duckdb') if name in sys.modules], file=sys.stderr)"
+    shown = in_a_process_of_its_own(
+        "--help",
+        before="""
+            def say():
+                print([name for name in ('dlt', 'pyarrow', 'duckdb') if name in sys.modules], file=sys.stderr)
+            atexit.register(say)""",
     )
-    shown = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert shown.stderr.strip() == "[]"
+    assert (shown.exit_code, shown.stderr.strip()) == (OK, "[]")
     from pipelines.cli import app
 
     commands = {c.name or c.callback.__name__: c.callback.__doc__ for c in app.registered_commands if c.callback}
@@ -67,6 +78,12 @@ def test_help_lists_every_command_and_imports_little() -> None:
         assert about
         # brackets would be taken for markup
         assert f"{name} {' '.join(about.split())}" in words, name
+
+
+def test_an_end_waits_for_no_thread_and_keeps_its_exit_code() -> None:
+    waits = "threading.Thread(target=time.sleep, args=(600,)).start()\natexit.register(print, 'done')"
+    ended = in_a_process_of_its_own("no-such-command", before=waits)
+    assert (ended.exit_code, ended.stdout) == (USAGE, "done\n")
 
 
 # what a sync says
