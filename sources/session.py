@@ -9,17 +9,15 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import timedelta
-from functools import cached_property, lru_cache
-from importlib.metadata import PackageNotFoundError, version
+from functools import cached_property
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode, urljoin, urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import msgspec
 import orjson
 import requests
 import tenacity
-from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 
 from .budget import Budget, too_long
@@ -40,26 +38,14 @@ from .errors import (
 from .keys import Secrets, no_auth
 from .meter import Meter
 from .pauses import left_of_window, pause_after
+from .transport import Transport, user_agent
 from .urls import check_target
 
 log = logging.getLogger(__name__)
 
 ATTEMPTS = 6
 REDIRECTS = 5
-# addresses whose requests are kept prepared
-ADDRESSES = 64
-# whoever uses requests in this process reads an answer at once: in parts of 10 kB, as it would, threads hand the
-# interpreter to each other a dozen times a page
-requests.models.CONTENT_CHUNK_SIZE = 1 << 20
 HALF = re.compile("[\ud800-\udfff]")
-
-
-def user_agent() -> str:
-    """The application's name and version, as the vendors ask for."""
-    try:
-        return f"leadhouse/{version('leadhouse')}"
-    except PackageNotFoundError:
-        return "leadhouse"
 
 
 class NotNowError(TransientError):
@@ -107,6 +93,7 @@ class Session:
         self._max_wait = max_wait.total_seconds()
         self._turn = turn
         self._timeout = (min(timeout, 10.0), timeout)
+        self._transport = Transport(self.base_url, auth, self._timeout, 4 * workers)
         self.workers = workers
         self.budget = budget
         self.total = Meter()
@@ -114,7 +101,6 @@ class Session:
         # what everything else would be answered with, too
         self._refused: AccessError | QuotaError | None = None
         self._lock = threading.Lock()
-        self._without_parameters = lru_cache(ADDRESSES)(self._prepare)
 
     @contextmanager
     def window(self) -> Iterator[None]:
@@ -142,28 +128,11 @@ class Session:
         """A thread for what is not to wait behind pages: these may all be waiting for their turn."""
         return ThreadPoolExecutor(1, thread_name_prefix="aside")
 
-    @cached_property
-    def _adapter(self) -> HTTPAdapter:
-        # without the session around it: there are no cookies and no hooks, and redirects are followed here
-        return HTTPAdapter(pool_maxsize=4 * self.workers, max_retries=0)
-
-    @cached_property
-    def _environment(self) -> dict[str, Any]:
-        """What the environment says of proxies and certificates: worked out once, not with every request."""
-        with requests.Session() as http:
-            found = dict(http.merge_environment_settings(self.base_url, {}, None, None, None))
-        # without encryption nothing is verified; a path of certificates would be looked at for each request
-        return found if self.base_url.startswith("https:") else found | {"verify": True}
-
-    @cached_property
-    def _headers(self) -> Mapping[str, str]:
-        return {**requests.utils.default_headers(), "User-Agent": user_agent()}
-
     def close(self) -> None:
         """Let go of threads and connections; waits for no answer of the vendor's."""
         for pool in (self.pool, self.aside):
             pool.shutdown(wait=False, cancel_futures=True)
-        self._adapter.close()
+        self._transport.close()
         self.budget.close()
 
     def get(
@@ -319,11 +288,11 @@ class Session:
 
         A `form` changes something at the vendor, a `question` (JSON) does not.
         """
-        url = self.base_url + path
+        request = requests.Request(method, self.base_url + path, params=params, data=form, json=question)
         limited = 0.0
         for refusals in itertools.count():
             self._count(meter)
-            response = self._follow(method, url, params, path, form, question)
+            response = self._follow(request, path)
             self._heed(response)
             try:
                 self._raise_for_status(response, path)
@@ -353,22 +322,12 @@ class Session:
         self.budget.hold(pause)
         return before + pause
 
-    def _follow(
-        self,
-        method: str,
-        url: str,
-        params: Mapping[str, str | int] | None,
-        path: str,
-        form: Mapping[str, str] | None,
-        question: Mapping[str, Any] | None,
-    ) -> requests.Response:
+    def _follow(self, request: requests.Request, path: str) -> requests.Response:
         """Send; follow redirects on our own host only, so that the secret goes nowhere else."""
         for _ in range(REDIRECTS):
             try:
-                request = self._prepared(method, url, params, form, question)
-                response = self._adapter.send(request, timeout=self._timeout, **self._environment)
-                response.content  # noqa: B018 — it is read here, where its errors are
-                target = urljoin(url, response.headers["Location"]) if response.is_redirect else None
+                response = self._transport.send(request)
+                target = urljoin(request.url, response.headers["Location"]) if response.is_redirect else None
             except requests.exceptions.SSLError as error:
                 raise TerminalError(
                     self.redact(f"{self.base_url} has no valid certificate ({error})"), remedy="check base_url"
@@ -392,35 +351,10 @@ class Session:
                     self.redact(f"{path} redirects to another host ({host}), which would get the key"),
                     remedy="check base_url",
                 )
-            if method != "GET":
+            if request.method != "GET":
                 raise TerminalError(f"{path} redirects a request that must not be sent twice", remedy="check base_url")
-            url, params = target, None
+            request = requests.Request("GET", target)
         raise TerminalError(f"{path} redirects in a loop", remedy="check base_url")
-
-    def _prepared(
-        self,
-        method: str,
-        url: str,
-        params: Mapping[str, str | int] | None,
-        form: Mapping[str, str] | None,
-        question: Mapping[str, Any] | None,
-    ) -> requests.PreparedRequest:
-        if form is not None or question is not None:
-            request = requests.PreparedRequest()
-            request.prepare(method, url, self._headers, data=form, params=params, auth=self._auth, json=question)
-            return request
-        request = self._without_parameters(method, url).copy()
-        if params:
-            request.url = f"{request.url}?{urlencode(params)}"
-        if self._auth:
-            request.prepare_auth(self._auth)
-        return request
-
-    def _prepare(self, method: str, url: str) -> requests.PreparedRequest:
-        """What all requests of an address have in common; to prepare each of them costs half as much as to send it."""
-        request = requests.PreparedRequest()
-        request.prepare(method, url, self._headers)
-        return request
 
     def _raise_for_status(self, response: requests.Response, path: str) -> None:
         """A 429 that is no refusal passes: it is waited for."""

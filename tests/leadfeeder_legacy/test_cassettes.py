@@ -26,9 +26,9 @@ from sources.leadfeeder_legacy.api import Api
 from sources.leadfeeder_legacy.rows import rows_of_pages
 from sources.meter import Meter
 from sources.pages import Page
-from sources.session import user_agent
 from sources.streams import Account
 from sources.tables import Table
+from sources.transport import user_agent
 from sources.windows import Days
 from tests.conftest import FakeClock
 from tests.recorder import CALLS, CASSETTES, MATCH, SECRET, WRONG_TOKEN, Scrubber, load, open_session, record
