@@ -3,6 +3,7 @@
 Each counts twice where it can be cut in two: before and after. In the forked process only.
 """
 
+import atexit
 import os
 import signal
 import sys
@@ -63,8 +64,6 @@ def command(
         for name in ("execute_query", "begin_transaction", "commit_transaction"):
             moments.around(client, name)
     sys.addaudithook(moments.audit)
-    try:
-        _command(words, environment, folder, stdout, stderr, None)
-    finally:
-        if last is None:
-            stdout.with_suffix(".moments").write_text(str(moments.count))
+    if last is None:
+        atexit.register(lambda: stdout.with_suffix(".moments").write_text(str(moments.count)))
+    _command(words, environment, folder, stdout, stderr, None)

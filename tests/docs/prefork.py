@@ -25,18 +25,13 @@ def run(words: list[str]) -> tuple[int, str, str]:
             os.dup2(out.fileno(), 1)
             os.dup2(err.fileno(), 2)
             sys.argv = ["leadhouse", *words]
-            code: object = 1
             try:
+                # it leaves by itself
                 cli.main()
-            except SystemExit as end:
-                code = end.code
             except BaseException:  # noqa: BLE001 — as an interpreter ends
                 traceback.print_exc()
             finally:
-                sys.stdout.flush()
-                sys.stderr.flush()
-                # taking all apart that was imported would take longer than most commands
-                os._exit(code if isinstance(code, int) else code is not None)
+                os._exit(1)
         code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         out.seek(0)
         err.seek(0)

@@ -38,7 +38,7 @@ def test_what_does_not_wait_is_collected_before_the_models() -> None:
     commands = [re.search(r"bin/leadhouse ([^>]+)", job) for job in blocks(PAGE, "crontab")[1].splitlines()]
     night, morning, models = (parsed(shlex.split(found[1])) for found in commands if found)
     assert night.params["wait"] is False
-    assert morning.params["vendors"] == ["leadfeeder_legacy"]
+    assert list(morning.params["vendors"]) == ["leadfeeder_legacy"]
     assert models.info_name == "transform"
 
 
