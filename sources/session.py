@@ -115,8 +115,11 @@ class Session:
 
     @property
     def ahead(self) -> int:
-        """How many pages of one window may be read side by side."""
-        return max(self.workers // max(self._windows, 1), 2)
+        """How many pages of one window may be read side by side.
+
+        Twice its share of the workers: of a window that begins, one page is asked for, and others take its share.
+        """
+        return max(2 * self.workers // max(self._windows, 1), 2)
 
     @cached_property
     def pool(self) -> ThreadPoolExecutor:
