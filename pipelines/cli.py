@@ -54,10 +54,11 @@ def main() -> None:
     try:
         app()
     except SystemExit as exited:
-        # what cannot be written any more, the interpreter tells of
-        with suppress(OSError):
-            atexit._run_exitfuncs()
-            _leave(exited.code if isinstance(exited.code, int) else FAILED)
+        # words in place of a code, and what cannot be written any more, the interpreter tells of
+        if isinstance(exited.code, int):
+            with suppress(OSError):
+                atexit._run_exitfuncs()
+                _leave(exited.code)
         raise
 
 

@@ -4,6 +4,7 @@ To make one takes ten times longer than to attach a file to one that is there. T
 let go of, when dlt says so.
 """
 
+import atexit
 import logging
 import threading
 from collections.abc import Iterator, Mapping
@@ -168,6 +169,14 @@ def _let_go(credentials: DuckDbBaseCredentials, instance: _Instance) -> None:
             instance.close()
         else:
             _spare.append(instance)
+
+
+@atexit.register
+def _close_spares() -> None:
+    """An instance that has spilled takes its folder away when it is closed."""
+    with _turn:
+        while _spare:
+            _spare.pop().close()
 
 
 def _quoted(name: str) -> str:

@@ -19,7 +19,7 @@ FILES = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "shutil.rmtree"}
 
 
 class Moments:
-    """Counts what the process does; at the `last` one it is gone. `trail` is where the count is left otherwise."""
+    """Counts what the process does; at the `last` one it is gone."""
 
     def __init__(self, last: int | None) -> None:
         self.count = 0

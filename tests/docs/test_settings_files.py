@@ -1,5 +1,6 @@
 """The settings files: every setting is there, with the code's default, so that having them changes nothing."""
 
+import gc
 import os
 import re
 import shutil
@@ -113,7 +114,7 @@ def test_the_command_sets_dlt_as_the_file_does(monkeypatch: pytest.MonkeyPatch) 
     for name in given:
         monkeypatch.delenv(f"RUNTIME__{name.upper()}", raising=False)
     monkeypatch.setattr(cli, "app", lambda: None)
-    before = signal.getsignal(signal.SIGTERM)
+    before, thresholds = signal.getsignal(signal.SIGTERM), gc.get_threshold()
     try:
         cli.main()
         assert {name: os.environ[f"RUNTIME__{name.upper()}"] for name in given} == {
@@ -121,3 +122,4 @@ def test_the_command_sets_dlt_as_the_file_does(monkeypatch: pytest.MonkeyPatch) 
         }
     finally:
         signal.signal(signal.SIGTERM, before)
+        gc.set_threshold(*thresholds)

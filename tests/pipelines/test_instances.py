@@ -5,6 +5,7 @@ import sys
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
+from textwrap import dedent
 from unittest.mock import Mock
 
 import duckdb
@@ -115,3 +116,26 @@ def test_whoever_only_reads_writes_nothing_and_settings_are_those_of_the_file(ho
     assert instances._spare == spare
     path.rmdir()
     assert at(path, clock).query("SELECT 1") == [(1,)]
+
+
+def test_nothing_that_was_spilled_stays_after_a_command(house: Path) -> None:
+    code = """
+        import sys
+        from datetime import timedelta
+        from pathlib import Path
+        from pipelines import cli
+        from pipelines.warehouse import Warehouse
+        from sources.clock import Clock
+
+        warehouse = Warehouse("duckdb", clock=Clock(), path=Path(sys.argv[1]), max_wait=timedelta(0))
+        with warehouse.open() as client:
+            client.execute_sql("SET GLOBAL memory_limit = '30MB'")
+            client.execute_sql("CREATE TEMP TABLE t AS SELECT hash(i) AS n, hash(-i) AS m FROM range(5000000) AS r(i)")
+            assert Path(sys.argv[1] + ".tmp").is_dir()
+        sys.argv[1:] = ["no-such-command"]
+        cli.main()
+    """
+    path = house / "leadhouse.duckdb"
+    done = subprocess.run([sys.executable, "-c", dedent(code), str(path)], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2, done.stderr
+    assert [file.name for file in house.iterdir() if file.suffix != ".lock"] == [path.name]
